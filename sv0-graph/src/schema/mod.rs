@@ -1,0 +1,384 @@
+//! The schema as data: node types, edge types with their class, flow and allowed pairs, typed properties, tags.
+//!
+//! The canonical catalogue stands in `canonical.rs`; a product that embeds sv0 may add edge types and properties of
+//! its own. The nine node types are closed (ADR-006).
+
+mod canonical;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The nine node types, decided by what a thing does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum NodeType {
+    /// Authenticates: a non-human identity.
+    Identity,
+    /// Executes logic, doesn't itself authenticate.
+    Automation,
+    /// Says where data or trust goes.
+    Connection,
+    /// Authentication material.
+    Credential,
+    /// A person or team that answers for things.
+    Owner,
+    /// A named bundle of authority, or a group that holds grants.
+    Role,
+    /// One grant or statement.
+    Permission,
+    /// What is acted on, and what contains it.
+    Resource,
+    /// Something happened.
+    ExecutionEvidence,
+}
+
+impl NodeType {
+    /// All nine, in their stored order.
+    pub const ALL: [Self; 9] = [
+        Self::Identity,
+        Self::Automation,
+        Self::Connection,
+        Self::Credential,
+        Self::Owner,
+        Self::Role,
+        Self::Permission,
+        Self::Resource,
+        Self::ExecutionEvidence,
+    ];
+
+    /// The type's name as it stands in files and queries.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Automation => "automation",
+            Self::Connection => "connection",
+            Self::Credential => "credential",
+            Self::Owner => "owner",
+            Self::Role => "role",
+            Self::Permission => "permission",
+            Self::Resource => "resource",
+            Self::ExecutionEvidence => "execution_evidence",
+        }
+    }
+
+    /// What the type is, in a phrase.
+    #[must_use]
+    pub fn doc(self) -> &'static str {
+        match self {
+            Self::Identity => "authenticates; a non-human identity (the NHI count counts these and nothing else)",
+            Self::Automation => "executes logic, doesn't itself authenticate",
+            Self::Connection => "says where data or trust goes; neither authenticates nor executes nor holds a secret",
+            Self::Credential => "authentication material",
+            Self::Owner => "a person or team that answers for things (the contract's human_identity)",
+            Self::Role => "a named bundle of authority, or a group that holds grants",
+            Self::Permission => "one grant or statement, with its effect and conditions kept together",
+            Self::Resource => "what is acted on, and what contains it",
+            Self::ExecutionEvidence => "something happened, aggregated; or what was collected (coverage)",
+        }
+    }
+
+    /// The type with this stored number.
+    #[must_use]
+    pub fn from_u8(n: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(n)).copied()
+    }
+
+    /// The type's bit in a set of types.
+    #[must_use]
+    pub fn bit(self) -> u16 {
+        1 << (self as u8)
+    }
+}
+
+impl fmt::Display for NodeType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for NodeType {
+    type Err = ();
+    fn from_str(s: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|t| t.name() == s).ok_or(())
+    }
+}
+
+/// What an edge means for authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeClass {
+    /// Whoever controls the start can act through to the end.
+    Authority,
+    /// A grant at the start covers the end.
+    Hierarchy,
+    /// No authority flows.
+    Reference,
+    /// Who answers for it, what guards it.
+    Governance,
+    /// It acted.
+    Evidence,
+    /// Derived: authority that can be gained.
+    Escalation,
+}
+
+impl EdgeClass {
+    /// All classes.
+    pub const ALL: [Self; 6] =
+        [Self::Authority, Self::Hierarchy, Self::Reference, Self::Governance, Self::Evidence, Self::Escalation];
+
+    /// The class's name, which is also the type group's name in queries.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Authority => "authority",
+            Self::Hierarchy => "hierarchy",
+            Self::Reference => "reference",
+            Self::Governance => "governance",
+            Self::Evidence => "evidence",
+            Self::Escalation => "escalation",
+        }
+    }
+}
+
+/// The direction in which authority flows, relative to the stored edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flow {
+    /// Along the edge.
+    Forward,
+    /// Against the edge.
+    Backward,
+    /// Both ways.
+    Both,
+}
+
+/// A property's type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PropType {
+    /// true or false
+    Bool,
+    /// 64-bit integer
+    Int,
+    /// 64-bit float
+    Float,
+    /// text
+    Str,
+    /// microseconds since 1970, UTC
+    Timestamp,
+    /// list of texts
+    StrList,
+}
+
+impl PropType {
+    /// Its name in messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Str => "string",
+            Self::Timestamp => "timestamp",
+            Self::StrList => "list of strings",
+        }
+    }
+}
+
+/// Index of an edge type in its schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EdgeTypeId(pub u16);
+
+/// Index of a property in its schema (nodes and edges have lists of their own).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PropId(pub u16);
+
+/// An edge type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdgeType {
+    /// Its name, e.g. `RUNS_AS`.
+    pub name: String,
+    /// Its class.
+    pub class: EdgeClass,
+    /// Where authority flows.
+    pub flow: Flow,
+    /// The allowed (from, to) pairs.
+    pub pairs: Vec<(NodeType, NodeType)>,
+    /// What it says.
+    pub doc: String,
+}
+
+impl EdgeType {
+    /// Whether an edge of this type may go from `from` to `to`.
+    #[must_use]
+    pub fn allows(&self, from: NodeType, to: NodeType) -> bool {
+        self.pairs.contains(&(from, to))
+    }
+}
+
+/// A typed property.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Property {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub ty: PropType,
+    /// What it says.
+    pub doc: String,
+}
+
+/// The catalogue that a store is made with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "SchemaData", into = "SchemaData")]
+pub struct Schema {
+    data: SchemaData,
+    edge_index: HashMap<String, EdgeTypeId>,
+    node_props: HashMap<String, PropId>,
+    edge_props: HashMap<String, PropId>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SchemaData {
+    version: String,
+    edge_types: Vec<EdgeType>,
+    node_properties: Vec<Property>,
+    edge_properties: Vec<Property>,
+    tags: Vec<String>,
+    kinds: Vec<(NodeType, Vec<String>)>,
+}
+
+impl From<SchemaData> for Schema {
+    fn from(data: SchemaData) -> Self {
+        let index = |props: &[Property]| -> HashMap<String, PropId> {
+            props.iter().zip(0u16..).map(|(p, i)| (p.name.clone(), PropId(i))).collect()
+        };
+        Self {
+            edge_index: data.edge_types.iter().zip(0u16..).map(|(e, i)| (e.name.clone(), EdgeTypeId(i))).collect(),
+            node_props: index(&data.node_properties),
+            edge_props: index(&data.edge_properties),
+            data,
+        }
+    }
+}
+
+impl From<Schema> for SchemaData {
+    fn from(s: Schema) -> Self {
+        s.data
+    }
+}
+
+impl Schema {
+    /// The canonical NormalizedGraph schema.
+    #[must_use]
+    pub fn canonical() -> Self {
+        canonical::schema().into()
+    }
+
+    /// The schema's version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.data.version
+    }
+
+    /// All edge types, by id.
+    #[must_use]
+    pub fn edge_types(&self) -> &[EdgeType] {
+        &self.data.edge_types
+    }
+
+    /// The ids of all edge types.
+    pub fn edge_type_ids(&self) -> impl Iterator<Item = EdgeTypeId> + use<> {
+        (0..u16::try_from(self.data.edge_types.len()).unwrap_or(u16::MAX)).map(EdgeTypeId)
+    }
+
+    /// One edge type.
+    ///
+    /// # Panics
+    /// Never for an id that this schema gave out; an id of another schema answers with the first type.
+    #[must_use]
+    pub fn edge_type(&self, id: EdgeTypeId) -> &EdgeType {
+        &self.data.edge_types[usize::from(id.0).min(self.data.edge_types.len() - 1)]
+    }
+
+    /// The edge type of this name.
+    #[must_use]
+    pub fn edge_type_id(&self, name: &str) -> Option<EdgeTypeId> {
+        self.edge_index.get(name).copied()
+    }
+
+    /// The node properties, by id.
+    #[must_use]
+    pub fn node_properties(&self) -> &[Property] {
+        &self.data.node_properties
+    }
+
+    /// The edge properties, by id.
+    #[must_use]
+    pub fn edge_properties(&self) -> &[Property] {
+        &self.data.edge_properties
+    }
+
+    /// The node property of this name.
+    #[must_use]
+    pub fn node_prop(&self, name: &str) -> Option<PropId> {
+        self.node_props.get(name).copied()
+    }
+
+    /// The edge property of this name.
+    #[must_use]
+    pub fn edge_prop(&self, name: &str) -> Option<PropId> {
+        self.edge_props.get(name).copied()
+    }
+
+    /// The declared tags.
+    #[must_use]
+    pub fn tags(&self) -> &[String] {
+        &self.data.tags
+    }
+
+    /// The known kinds by node type (an open vocabulary; these complete names and catch typing errors in queries).
+    #[must_use]
+    pub fn kinds(&self) -> &[(NodeType, Vec<String>)] {
+        &self.data.kinds
+    }
+
+    /// Adds an edge type; an existing name is replaced by a type with the union of the pairs.
+    pub fn add_edge_type(&mut self, mut ty: EdgeType) -> EdgeTypeId {
+        if let Some(&id) = self.edge_index.get(&ty.name) {
+            let old = &mut self.data.edge_types[usize::from(id.0)];
+            ty.pairs.retain(|p| !old.pairs.contains(p));
+            old.pairs.append(&mut ty.pairs);
+            return id;
+        }
+        let id = EdgeTypeId(u16::try_from(self.data.edge_types.len()).unwrap_or(u16::MAX));
+        self.edge_index.insert(ty.name.clone(), id);
+        self.data.edge_types.push(ty);
+        id
+    }
+
+    /// The names nearest to `name` among `among`, best first, at most three.
+    pub fn nearest<'a>(name: &str, among: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let lower = name.to_lowercase();
+        let mut scored: Vec<(f64, &str)> = among
+            .into_iter()
+            .map(|c| {
+                let cl = c.to_lowercase();
+                let mut s = strsim::jaro_winkler(&lower, &cl);
+                if cl.contains(&lower) || lower.contains(&cl) {
+                    s = s.max(0.85);
+                }
+                (s, c)
+            })
+            .filter(|(s, _)| *s > 0.75)
+            .collect();
+        scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+        scored.dedup_by(|a, b| a.1 == b.1);
+        scored.into_iter().take(3).map(|(_, c)| c.to_owned()).collect()
+    }
+}

@@ -1,0 +1,131 @@
+//! Read access to a graph, the same for a snapshot, a staged view and a test's graph.
+
+use crate::batch::{Evidence, SourceRecord, State};
+use crate::key::NodeKey;
+use crate::schema::{EdgeTypeId, NodeType, PropId, Schema};
+use crate::value::Value;
+
+/// Names one edge of one view. Opaque; ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EdgeId(pub u64);
+
+/// Which way to walk from a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Direction {
+    /// Edges that start here.
+    Out,
+    /// Edges that end here.
+    In,
+}
+
+/// An edge's ends and fixed columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EdgeRef {
+    /// Its type.
+    pub ty: EdgeTypeId,
+    /// Where it starts.
+    pub from: u32,
+    /// Where it ends.
+    pub to: u32,
+    /// Its key.
+    pub key: std::sync::Arc<str>,
+    /// On what it stands.
+    pub evidence: Evidence,
+    /// Whether it holds now.
+    pub state: State,
+    /// The residual condition.
+    pub condition: Option<std::sync::Arc<str>>,
+}
+
+/// Reading failed: the file under the view is damaged or can't be read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct GraphError(pub std::sync::Arc<crate::store::StoreError>);
+
+impl From<crate::store::StoreError> for GraphError {
+    fn from(e: crate::store::StoreError) -> Self {
+        Self(std::sync::Arc::new(e))
+    }
+}
+
+/// Read access. Node ids are dense-ish `u32`s of this view; they are not stable outside one store.
+pub trait GraphView {
+    /// The schema.
+    fn schema(&self) -> &Schema;
+    /// All live nodes, ascending; of one type, or all.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn nodes(&self, ty: Option<NodeType>) -> Result<Vec<u32>, GraphError>;
+    /// The node's type; `None` if there is no such node.
+    fn node_type(&self, node: u32) -> Option<NodeType>;
+    /// The node's key.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn key(&self, node: u32) -> Result<NodeKey, GraphError>;
+    /// The node with this key.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn find(&self, key: &NodeKey) -> Result<Option<u32>, GraphError>;
+    /// A node's property.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn node_prop(&self, node: u32, prop: PropId) -> Result<Value, GraphError>;
+    /// Calls `f` with each neighbour over edges of type `ty`, in ascending order of (neighbour, edge).
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn expand(
+        &self,
+        node: u32,
+        ty: EdgeTypeId,
+        dir: Direction,
+        f: &mut dyn FnMut(u32, EdgeId),
+    ) -> Result<(), GraphError>;
+    /// An edge's ends and fixed columns.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn edge(&self, edge: EdgeId) -> Result<EdgeRef, GraphError>;
+    /// An edge's property.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn edge_prop(&self, edge: EdgeId, prop: PropId) -> Result<Value, GraphError>;
+    /// The records that show a node, with where in each.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn node_records(&self, node: u32) -> Result<Vec<(SourceRecord, String)>, GraphError>;
+    /// The records that show an edge, with where in each.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn edge_records(&self, edge: EdgeId) -> Result<Vec<(SourceRecord, String)>, GraphError>;
+    /// The names of all sources, ascending.
+    fn sources(&self) -> Vec<std::sync::Arc<str>>;
+    /// The view's time (the newest observation), microseconds since 1970, UTC.
+    fn time(&self) -> i64;
+
+    /// A node property by name; null where the schema has no such property.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn prop(&self, node: u32, name: &str) -> Result<Value, GraphError> {
+        self.schema().node_prop(name).map_or(Ok(Value::Null), |p| self.node_prop(node, p))
+    }
+
+    /// A text property by name; empty where it is null.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn text(&self, node: u32, name: &str) -> Result<std::sync::Arc<str>, GraphError> {
+        Ok(match self.prop(node, name)? {
+            Value::Str(s) => s,
+            _ => "".into(),
+        })
+    }
+}
