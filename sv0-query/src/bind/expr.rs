@@ -1,0 +1,504 @@
+//! Binding of expressions.
+
+use std::sync::Arc;
+
+use sv0_graph::{PropType, Schema};
+
+use super::{Binder, Scope, Var, VarKind, Where, list};
+use crate::ast::{CmpOp, Expr, ExprKind, Label, Literal, Name, Span, Subquery, TextOp};
+use crate::diag::{Code, Diagnostic};
+use crate::plan::{AGGREGATES, Aggregate, CExpr, CLabel, Cast, FUNCTION_NAMES, Func, Sub};
+use crate::val::Val;
+
+/// Names that every node and every edge answers to beside its properties.
+const NODE_FIELDS: &[(&str, PropType)] = &[("id", PropType::Str), ("source", PropType::Str), ("type", PropType::Str)];
+const EDGE_FIELDS: &[(&str, PropType)] = &[
+    ("type", PropType::Str),
+    ("class", PropType::Str),
+    ("key", PropType::Str),
+    ("evidence", PropType::Str),
+    ("state", PropType::Str),
+    ("condition", PropType::Str),
+];
+
+impl Binder<'_> {
+    /// An expression that must be a truth value.
+    pub(crate) fn boolean(&mut self, e: &Expr, scope: &Scope) -> CExpr {
+        match &e.kind {
+            ExprKind::Lit(Literal::Int(_) | Literal::Float(_) | Literal::Str(_)) | ExprKind::List(_) => {
+                self.error(Diagnostic::new(Code::Type, e.span, "a condition must be true, false or null"));
+            }
+            ExprKind::Var(v) if scope.get(v).is_some_and(|v| !matches!(v.kind, VarKind::Value)) => {
+                self.error(Diagnostic::new(Code::Type, e.span, format!("`{v}` isn't a truth value")));
+            }
+            _ => {}
+        }
+        self.expr(e, scope)
+    }
+
+    pub(crate) fn boxed(&mut self, e: &Expr, scope: &Scope) -> Box<CExpr> {
+        Box::new(self.expr(e, scope))
+    }
+
+    pub(crate) fn expr(&mut self, e: &Expr, scope: &Scope) -> CExpr {
+        match &e.kind {
+            ExprKind::Lit(l) => CExpr::Const(match l {
+                Literal::Null => Val::Null,
+                Literal::Bool(b) => Val::Bool(*b),
+                Literal::Int(n) => Val::Int(*n),
+                Literal::Float(f) => Val::Float(*f),
+                Literal::Str(s) => Val::Str(s.clone()),
+            }),
+            ExprKind::Param(n) => CExpr::Param(self.param(n)),
+            ExprKind::Var(v) => self.variable(v, e.span, scope),
+            ExprKind::Prop(base, name) => self.property(base, name, scope),
+            ExprKind::Index(a, i) => CExpr::Index(self.boxed(a, scope), self.boxed(i, scope), e.span),
+            ExprKind::Slice(a, f, t) => CExpr::Slice(
+                self.boxed(a, scope),
+                f.as_ref().map(|f| self.boxed(f, scope)),
+                t.as_ref().map(|t| self.boxed(t, scope)),
+            ),
+            ExprKind::List(items) => CExpr::List(items.iter().map(|i| self.expr(i, scope)).collect()),
+            ExprKind::Cmp(op, a, b) => {
+                self.check_comparison(*op, a, b, scope, e.span);
+                CExpr::Cmp(*op, self.boxed(a, scope), self.boxed(b, scope))
+            }
+            ExprKind::Arith(op, a, b) => CExpr::Arith(*op, self.boxed(a, scope), self.boxed(b, scope), e.span),
+            ExprKind::Neg(a) => CExpr::Neg(self.boxed(a, scope), e.span),
+            ExprKind::And(a, b) => CExpr::And(Box::new(self.boolean(a, scope)), Box::new(self.boolean(b, scope))),
+            ExprKind::Or(a, b) => CExpr::Or(Box::new(self.boolean(a, scope)), Box::new(self.boolean(b, scope))),
+            ExprKind::Xor(a, b) => CExpr::Xor(Box::new(self.boolean(a, scope)), Box::new(self.boolean(b, scope))),
+            ExprKind::Not(a) => CExpr::Not(Box::new(self.boolean(a, scope))),
+            ExprKind::IsNull(a, n) => CExpr::IsNull(self.boxed(a, scope), *n),
+            ExprKind::IsTruth(a, v, n) => CExpr::IsTruth(self.boxed(a, scope), *v, *n),
+            ExprKind::HasLabel(a, l) => {
+                let edge = matches!(&a.kind, ExprKind::Var(v) if scope.get(v).is_some_and(|v| v.kind == VarKind::Edge));
+                let label = if edge { self.edge_label(l) } else { self.node_label(l) };
+                CExpr::HasLabel(self.boxed(a, scope), label)
+            }
+            ExprKind::IsEnd { node, edge, source, negated } => CExpr::IsEnd {
+                node: self.boxed(node, scope),
+                edge: self.boxed(edge, scope),
+                source: *source,
+                negated: *negated,
+            },
+            ExprKind::In(a, b) => {
+                if let ExprKind::Lit(Literal::Int(_) | Literal::Str(_) | Literal::Bool(_) | Literal::Float(_)) = &b.kind
+                {
+                    self.error(Diagnostic::new(Code::Type, b.span, "IN needs a list").help("write `IN [ … ]`"));
+                }
+                CExpr::In(self.boxed(a, scope), self.boxed(b, scope))
+            }
+            ExprKind::Text(TextOp::Regex, a, b) => self.regex(a, b, scope),
+            ExprKind::Text(op, a, b) => CExpr::Text(*op, self.boxed(a, scope), self.boxed(b, scope)),
+            ExprKind::Call { name, args, distinct, star } => self.call(e.span, name, args, *distinct, *star, scope),
+            ExprKind::Cast(a, ty) => {
+                let cast = match ty.text.to_uppercase().as_str() {
+                    "STRING" | "VARCHAR" => Cast::Str,
+                    "INT" | "INTEGER" | "INT64" | "BIGINT" => Cast::Int,
+                    "FLOAT" | "FLOAT64" | "DOUBLE" | "REAL" => Cast::Float,
+                    "BOOL" | "BOOLEAN" => Cast::Bool,
+                    "TIMESTAMP" | "DATETIME" => Cast::Timestamp,
+                    _ => {
+                        let names = ["STRING", "INT", "FLOAT", "BOOL", "TIMESTAMP"];
+                        let near = Schema::nearest(&ty.text, names);
+                        self.unknown("type", ty, &near);
+                        Cast::Str
+                    }
+                };
+                CExpr::Cast(self.boxed(a, scope), cast, e.span)
+            }
+            ExprKind::Case { subject, arms, otherwise } => CExpr::Case {
+                subject: subject.as_ref().map(|s| self.boxed(s, scope)),
+                arms: arms.iter().map(|(w, t)| (self.expr(w, scope), self.expr(t, scope))).collect(),
+                otherwise: otherwise.as_ref().map(|o| self.boxed(o, scope)),
+            },
+            ExprKind::ListPred(quant, var, l, pred) => {
+                let list = self.boxed(l, scope);
+                let (slot, inner) = self.inner_variable(var, l, scope);
+                let pred = Box::new(self.boolean(pred, &inner));
+                CExpr::ListPred { quant: *quant, slot, list, pred }
+            }
+            ExprKind::ListComp { var, list, filter, map } => {
+                let (slot, inner) = self.inner_variable(var, list, scope);
+                CExpr::ListComp {
+                    slot,
+                    list: self.boxed(list, scope),
+                    filter: filter.as_ref().map(|f| Box::new(self.boolean(f, &inner))),
+                    map: map.as_ref().map(|m| self.boxed(m, &inner)),
+                }
+            }
+            ExprKind::Exists(s) => CExpr::Exists(Box::new(self.subquery(s, scope, Where::Exists))),
+            ExprKind::Count(s) => CExpr::Count(Box::new(self.subquery(s, scope, Where::Rows))),
+            ExprKind::Value(s) => CExpr::Value(Box::new(self.subquery(s, scope, Where::Rows))),
+        }
+    }
+
+    /// The variable of a list predicate or comprehension; what it stands for follows from the list.
+    fn inner_variable(&mut self, var: &Name, list: &Expr, scope: &Scope) -> (usize, Scope) {
+        let slot = self.slot();
+        let element = |edge: bool| if edge { VarKind::Edge } else { VarKind::Node(u16::MAX) };
+        let kind = match &list.kind {
+            ExprKind::Var(v) => match scope.get(v).map(|v| v.kind) {
+                Some(VarKind::List { edge }) => element(edge),
+                _ => VarKind::Value,
+            },
+            ExprKind::Call { name, args, .. } => match (&**name, args.as_slice()) {
+                ("nodes", [_]) => element(false),
+                ("relationships" | "edges" | "rels", [_]) => element(true),
+                _ => VarKind::Value,
+            },
+            _ => VarKind::Value,
+        };
+        let mut inner = scope.clone();
+        inner.insert(var.text.clone(), Var { slot, kind });
+        (slot, inner)
+    }
+
+    fn subquery(&mut self, s: &Subquery, scope: &Scope, place: Where) -> Sub {
+        let saved = self.aggregates.take();
+        let graph = match &s.linear.graph {
+            Some(g) => self.graph_index(g),
+            None => self.current_graph(),
+        };
+        let (linear, _) = self.linear(&s.linear, scope, place);
+        self.aggregates = saved;
+        Sub { linear, graph }
+    }
+
+    fn variable(&mut self, v: &Arc<str>, span: Span, scope: &Scope) -> CExpr {
+        if let Some(var) = scope.get(v) {
+            return CExpr::Slot(var.slot);
+        }
+        let lower = v.to_lowercase();
+        if lower == "current_timestamp" || lower == "current_date" {
+            let f = if lower == "current_date" { Func::Date } else { Func::Timestamp };
+            return CExpr::Call(f, Vec::new(), span);
+        }
+        let near = Schema::nearest(v, scope.keys().map(|k| &**k));
+        self.unknown("variable", &Name { text: v.clone(), span }, &near);
+        CExpr::Const(Val::Null)
+    }
+
+    fn property(&mut self, base: &Expr, name: &Name, scope: &Scope) -> CExpr {
+        let schema = self.set.schema;
+        let node = schema.node_prop(&name.text);
+        let edge = schema.edge_prop(&name.text);
+        let kind = match &base.kind {
+            ExprKind::Var(v) => scope.get(v).map(|v| v.kind),
+            _ => None,
+        };
+        let known = match kind {
+            Some(VarKind::Node(_)) => node.is_some() || NODE_FIELDS.iter().any(|(f, _)| *f == &*name.text),
+            Some(VarKind::Edge) => edge.is_some() || EDGE_FIELDS.iter().any(|(f, _)| *f == &*name.text),
+            Some(VarKind::List { .. } | VarKind::Path) => {
+                let what = if kind == Some(VarKind::Path) { "path" } else { "list (it stands under a quantifier)" };
+                let m = format!("`{}` is a {what} and has no properties", self.text_of(base.span));
+                let help = "ask its elements: `any(x IN … WHERE x.… )`, `nodes(p)`";
+                self.error(Diagnostic::new(Code::Type, name.span, m).help(help));
+                true
+            }
+            _ => true,
+        };
+        if !known && !self.set.lenient {
+            let (what, names): (&str, Vec<&str>) = if kind == Some(VarKind::Edge) {
+                let p = schema.edge_properties().iter().map(|p| p.name.as_str());
+                ("edge property", p.chain(EDGE_FIELDS.iter().map(|f| f.0)).collect())
+            } else {
+                let p = schema.node_properties().iter().map(|p| p.name.as_str());
+                ("property", p.chain(NODE_FIELDS.iter().map(|f| f.0)).collect())
+            };
+            let near = Schema::nearest(&name.text, names);
+            self.unknown(what, name, &near);
+        }
+        CExpr::Prop { base: self.boxed(base, scope), name: name.text.clone(), node, edge }
+    }
+
+    /// The declared type of `variable.property`.
+    fn declared(&self, e: &Expr, scope: &Scope) -> Option<PropType> {
+        let ExprKind::Prop(base, name) = &e.kind else { return None };
+        let ExprKind::Var(v) = &base.kind else { return None };
+        let schema = self.set.schema;
+        let field = |fields: &[(&str, PropType)]| fields.iter().find(|(f, _)| *f == &*name.text).map(|(_, t)| *t);
+        match scope.get(v)?.kind {
+            VarKind::Node(_) => field(NODE_FIELDS)
+                .or_else(|| schema.node_prop(&name.text).map(|p| schema.node_properties()[usize::from(p.0)].ty)),
+            VarKind::Edge => field(EDGE_FIELDS)
+                .or_else(|| schema.edge_prop(&name.text).map(|p| schema.edge_properties()[usize::from(p.0)].ty)),
+            _ => None,
+        }
+    }
+
+    fn check_comparison(&mut self, op: CmpOp, a: &Expr, b: &Expr, scope: &Scope, span: Span) {
+        if self.set.lenient {
+            return;
+        }
+        for (p, l) in [(a, b), (b, a)] {
+            let (Some(ty), ExprKind::Lit(lit)) = (self.declared(p, scope), &l.kind) else { continue };
+            let fits = match (ty, lit) {
+                (_, Literal::Null) => {
+                    let help = format!("write `{} IS NULL`", self.text_of(p.span));
+                    let help = if op == CmpOp::Ne { help.replace("IS NULL", "IS NOT NULL") } else { help };
+                    let d = Diagnostic::new(Code::Type, span, "a comparison with null is never true").help(help);
+                    self.warnings.push(d);
+                    true
+                }
+                (PropType::Str, Literal::Str(_))
+                | (PropType::Bool, Literal::Bool(_))
+                | (PropType::Int | PropType::Float, Literal::Int(_) | Literal::Float(_)) => true,
+                _ => false,
+            };
+            if !fits {
+                let found = match lit {
+                    Literal::Str(_) => "string",
+                    Literal::Int(_) => "int",
+                    Literal::Float(_) => "float",
+                    Literal::Bool(_) => "bool",
+                    Literal::Null => "null",
+                };
+                let m = format!("`{}` is a {}, compared with a {found}", self.text_of(p.span), ty.name());
+                let d = Diagnostic::new(Code::Type, span, m);
+                let d = match (ty, lit) {
+                    (PropType::Timestamp, Literal::Str(_)) => {
+                        d.help(format!("write `ZONED_DATETIME({})`", self.text_of(l.span)))
+                    }
+                    (PropType::StrList, _) => {
+                        d.help(format!("write `{} IN {}`", self.text_of(l.span), self.text_of(p.span)))
+                    }
+                    _ => d,
+                };
+                self.error(d);
+            }
+        }
+    }
+
+    fn regex(&mut self, a: &Expr, b: &Expr, scope: &Scope) -> CExpr {
+        let value = self.boxed(a, scope);
+        match &b.kind {
+            ExprKind::Lit(Literal::Str(s)) => match compile_regex(s) {
+                Ok(r) => CExpr::Regex(value, Arc::new(r)),
+                Err(m) => {
+                    self.error(Diagnostic::new(Code::Regex, b.span, m).help(
+                        "expressions run in linear time: look-around and back-references don't exist, size is bounded",
+                    ));
+                    CExpr::Const(Val::Null)
+                }
+            },
+            _ => CExpr::DynRegex(value, self.boxed(b, scope), b.span),
+        }
+    }
+
+    fn call(&mut self, span: Span, name: &Arc<str>, args: &[Expr], distinct: bool, star: bool, scope: &Scope) -> CExpr {
+        if let Some((_, kind)) = AGGREGATES.iter().find(|(n, _)| *n == &**name) {
+            return self.aggregate(span, name, *kind, args, distinct, star, scope);
+        }
+        if &**name == "exists" || &**name == "property_exists" {
+            // exists(n.prop) of old: whether it is known.
+            if let ([only], "exists") = (args, &**name) {
+                return CExpr::IsNull(self.boxed(only, scope), true);
+            }
+            if let [base, Expr { kind: ExprKind::Var(p), span }] = args {
+                let prop = self.property(base, &Name { text: p.clone(), span: *span }, scope);
+                return CExpr::IsNull(Box::new(prop), true);
+            }
+        }
+        let Some((func, min, max)) = Func::by_name(name) else {
+            if &**name == "reduce" {
+                let d = Diagnostic::new(Code::Unsupported, span, "`reduce` isn't supported");
+                self.error(d.help("to join lists, write `flatten(list_of_lists)`"));
+                return CExpr::Const(Val::Null);
+            }
+            let all = FUNCTION_NAMES.iter().copied().chain(AGGREGATES.iter().map(|a| a.0));
+            let near = Schema::nearest(name, all);
+            let end = span.0 + self.text_of(span).find('(').unwrap_or(0);
+            self.unknown("function", &Name { text: name.clone(), span: (span.0, end) }, &near);
+            return CExpr::Const(Val::Null);
+        };
+        if args.len() < min || args.len() > max || star || distinct {
+            let want = if min == max { format!("{min}") } else { format!("{min} to {max}") };
+            let m = format!("`{name}` takes {want} argument{}, not {}", if want == "1" { "" } else { "s" }, args.len());
+            self.error(Diagnostic::new(Code::Type, span, m));
+        }
+        self.check_argument(func, name, args, scope);
+        CExpr::Call(func, args.iter().map(|a| self.expr(a, scope)).collect(), span)
+    }
+
+    fn check_argument(&mut self, func: Func, name: &str, args: &[Expr], scope: &Scope) {
+        if let Some(first) = args.first()
+            && let Some(ty) = self.declared(first, scope)
+        {
+            let text = matches!(
+                func,
+                Func::Upper
+                    | Func::Lower
+                    | Func::Trim
+                    | Func::LTrim
+                    | Func::RTrim
+                    | Func::Split
+                    | Func::Replace
+                    | Func::Substring
+                    | Func::Left
+                    | Func::Right
+            );
+            let number = matches!(func, Func::Abs | Func::Ceil | Func::Floor | Func::Round | Func::Sqrt | Func::Sign);
+            if (text && ty != PropType::Str) || (number && !matches!(ty, PropType::Int | PropType::Float)) {
+                let m = format!("`{name}` doesn't take a {}", ty.name());
+                self.error(Diagnostic::new(Code::Type, first.span, m));
+            }
+        }
+        let Some(Expr { kind: ExprKind::Var(v), span }) = args.first() else { return };
+        let Some(kind) = scope.get(v).map(|v| v.kind) else { return };
+        let fits = match func {
+            Func::PathLength | Func::Nodes | Func::Edges | Func::Elements => {
+                matches!(kind, VarKind::Path | VarKind::Value | VarKind::List { .. })
+            }
+            Func::Labels => matches!(kind, VarKind::Node(_) | VarKind::Value),
+            Func::Type | Func::StartNode | Func::EndNode => matches!(kind, VarKind::Edge | VarKind::Value),
+            Func::Size => matches!(kind, VarKind::List { .. } | VarKind::Value),
+            _ => true,
+        };
+        if !fits {
+            let what = match kind {
+                VarKind::Node(_) => "a node",
+                VarKind::Edge => "an edge",
+                VarKind::List { .. } => "a list",
+                VarKind::Path => "a path",
+                VarKind::Value => "a value",
+            };
+            let d = Diagnostic::new(Code::Type, *span, format!("`{name}` doesn't take {what}"));
+            let d = if kind == VarKind::Path { d.help(format!("write `PATH_LENGTH({v})`")) } else { d };
+            self.error(d);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one call expression")]
+    fn aggregate(
+        &mut self,
+        span: Span,
+        name: &str,
+        kind: crate::plan::AggKind,
+        args: &[Expr],
+        distinct: bool,
+        star: bool,
+        scope: &Scope,
+    ) -> CExpr {
+        if self.in_aggregate {
+            self.error(Diagnostic::new(Code::Aggregation, span, "an aggregate within an aggregate"));
+            return CExpr::Const(Val::Null);
+        }
+        if self.aggregates.is_none() {
+            let d = Diagnostic::new(Code::Aggregation, span, format!("the aggregate `{name}` can't stand here"));
+            self.error(d.help("aggregate in RETURN or WITH first, then filter"));
+            return CExpr::Const(Val::Null);
+        }
+        if (star && (kind != crate::plan::AggKind::Count || !args.is_empty())) || (!star && args.len() != 1) {
+            let m = format!("`{name}` takes one argument{}", if name == "count" { " or `*`" } else { "" });
+            self.error(Diagnostic::new(Code::Type, span, m));
+            return CExpr::Const(Val::Null);
+        }
+        if let Some(first) = args.first()
+            && matches!(kind, crate::plan::AggKind::Sum | crate::plan::AggKind::Avg)
+            && let Some(ty) = self.declared(first, scope)
+            && !matches!(ty, PropType::Int | PropType::Float)
+        {
+            self.error(Diagnostic::new(Code::Type, first.span, format!("`{name}` doesn't take a {}", ty.name())));
+        }
+        self.in_aggregate = true;
+        let arg = args.first().map(|a| self.expr(a, scope));
+        self.in_aggregate = false;
+        let slot = self.slot();
+        if let Some(a) = &mut self.aggregates {
+            a.push(Aggregate { slot, kind, arg, distinct, span });
+        }
+        CExpr::Slot(slot)
+    }
+
+    /// A label expression over nodes.
+    pub(crate) fn node_label(&mut self, l: &Label) -> CLabel {
+        match l {
+            Label::Any => CLabel::Any,
+            Label::Not(a) => CLabel::Not(Box::new(self.node_label(a))),
+            Label::And(a, b) => CLabel::And(Box::new(self.node_label(a)), Box::new(self.node_label(b))),
+            Label::Or(a, b) => CLabel::Or(Box::new(self.node_label(a)), Box::new(self.node_label(b))),
+            Label::Name(n) => {
+                let schema = self.set.schema;
+                if let Ok(t) = n.text.parse() {
+                    return CLabel::Type(t);
+                }
+                let kinds = || schema.kinds().iter().flat_map(|(_, k)| k.iter());
+                if kinds().any(|k| **k == *n.text) {
+                    return CLabel::Kind(n.text.clone());
+                }
+                if schema.tags().iter().any(|t| **t == *n.text) {
+                    return CLabel::Tag(n.text.clone());
+                }
+                if (self.set.known_label)(&n.text) {
+                    return CLabel::Or(Box::new(CLabel::Kind(n.text.clone())), Box::new(CLabel::Tag(n.text.clone())));
+                }
+                if !self.set.lenient {
+                    let types = sv0_graph::NodeType::ALL.iter().map(|t| t.name());
+                    let tags = schema.tags().iter().map(String::as_str);
+                    let near = Schema::nearest(&n.text, types.chain(tags).chain(kinds().map(String::as_str)));
+                    self.unknown("label", n, &near);
+                }
+                CLabel::Nothing
+            }
+        }
+    }
+
+    /// A label expression over edges, as the set of types.
+    pub(crate) fn edge_label(&mut self, l: &Label) -> CLabel {
+        match l {
+            Label::Any => CLabel::Any,
+            Label::Not(a) => CLabel::Not(Box::new(self.edge_label(a))),
+            Label::And(a, b) => CLabel::And(Box::new(self.edge_label(a)), Box::new(self.edge_label(b))),
+            Label::Or(a, b) => CLabel::Or(Box::new(self.edge_label(a)), Box::new(self.edge_label(b))),
+            Label::Name(n) => {
+                let schema = self.set.schema;
+                if let Some(t) = schema.edge_type_id(&n.text) {
+                    return CLabel::EdgeTypes(vec![t]);
+                }
+                if let Some(c) = sv0_graph::EdgeClass::ALL.into_iter().find(|c| c.name() == &*n.text) {
+                    return CLabel::EdgeTypes(
+                        schema.edge_type_ids().filter(|t| schema.edge_type(*t).class == c).collect(),
+                    );
+                }
+                self.unknown_edge_type(n);
+                CLabel::Nothing
+            }
+        }
+    }
+
+    pub(crate) fn unknown_edge_type(&mut self, n: &Name) {
+        if self.set.lenient {
+            return;
+        }
+        let types = self.set.schema.edge_types().iter().map(|t| t.name.as_str());
+        let classes = sv0_graph::EdgeClass::ALL.iter().map(|c| c.name());
+        let near = Schema::nearest(&n.text, types.chain(classes));
+        if near.is_empty() {
+            let d = Diagnostic::new(Code::UnknownName, n.span, format!("unknown edge type `{}`", n.text));
+            let classes = list(sv0_graph::EdgeClass::ALL.iter().map(|c| c.name()));
+            self.error(d.help(format!("`sv0 schema` lists the types; the classes are {classes}")));
+        } else {
+            self.unknown("edge type", n, &near);
+        }
+    }
+}
+
+/// A whole-string match on the linear-time engine, with bounded size.
+pub(crate) fn compile_regex(pattern: &str) -> Result<regex::Regex, String> {
+    if pattern.len() > 1024 {
+        return Err(format!("regular expression of {} bytes; at most 1024 are read", pattern.len()));
+    }
+    regex::RegexBuilder::new(&format!("^(?:{pattern})$"))
+        .size_limit(1 << 20)
+        .dfa_size_limit(1 << 20)
+        .nest_limit(50)
+        .dot_matches_new_line(true)
+        .build()
+        .map_err(|e| {
+            let t = e.to_string();
+            format!("regular expression: {}", t.lines().last().unwrap_or("malformed").trim_start_matches("error: "))
+        })
+}

@@ -1,0 +1,996 @@
+//! Binding of path patterns: elements, label inference against the schema, and the automaton.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sv0_graph::{Direction, EdgeTypeId, Flow, NodeType};
+
+use super::uses::{self, Uses};
+use super::{Binder, Scope, Var, VarKind, list};
+use crate::ast::{
+    CmpOp, Dir, EdgePattern, Element, Expr, ExprKind, Filler, Label, Match, Name, PathMode, PathPattern, Quant,
+    Quantifier, Span, Term,
+};
+use crate::diag::{Code, Diagnostic};
+use crate::plan::{CExpr, CLabel, Elem, Move, Nfa, Pattern, Slot};
+
+const ALL_TYPES: u16 = (1 << 9) - 1;
+/// Automata beyond this many states aren't built.
+const MAX_STATES: usize = 20_000;
+
+/// What binding a MATCH's patterns gives.
+pub(crate) struct Bound {
+    pub patterns: Vec<Pattern>,
+    /// Conjuncts that run after the patterns.
+    pub rest: Vec<Expr>,
+}
+
+/// The pattern's shape, over element numbers.
+#[derive(Debug, Clone)]
+enum Tree {
+    Node(usize),
+    Edge(usize),
+    Seq(Vec<Tree>),
+    Alt(Vec<Tree>),
+    Repeat { inner: Box<Tree>, min: u32, max: Option<u32>, reset: Vec<Slot>, check: Option<CExpr> },
+}
+
+/// State while one path pattern is built.
+struct Build<'e> {
+    elems: Vec<Elem>,
+    /// Names that this pattern declares, with what they are outside.
+    names: BTreeSet<Arc<str>>,
+    groups: Vec<(Arc<str>, Slot, Vec<usize>)>,
+    binds: Vec<Slot>,
+    whole: Vec<(Expr, Scope)>,
+    alternatives: bool,
+    /// Conjuncts of the MATCH's WHERE that may be pushed into elements.
+    push: &'e mut Vec<Expr>,
+    ends: Vec<Arc<str>>,
+    selector: bool,
+    legacy: bool,
+    bound_before: BTreeSet<Arc<str>>,
+}
+
+/// The innermost quantified group around an element.
+struct Inner {
+    scope: Scope,
+    reset: Vec<Slot>,
+    checks: Vec<Expr>,
+    names: BTreeSet<Arc<str>>,
+}
+
+impl Binder<'_> {
+    pub(crate) fn patterns(&mut self, m: &Match, scope: &mut Scope, uses: &Uses) -> Bound {
+        let mut rest = Vec::new();
+        if let Some(f) = &m.filter {
+            conjuncts(f, &mut rest);
+        }
+        let order = self.order(m, scope, &rest);
+        if !m.repeatable && m.patterns.len() > 1 {
+            for p in m.patterns.iter().filter(|p| p.selector.is_some_and(|s| s != crate::ast::Selector::All)) {
+                let d = Diagnostic::new(Code::Pattern, p.span, "a selector beside another path pattern in one MATCH");
+                self.error(d.help("write two MATCH clauses"));
+            }
+        }
+        let mut out = Vec::new();
+        let count = order.len();
+        for (i, p) in order.into_iter().enumerate() {
+            let mut others = BTreeSet::new();
+            for q in m.patterns.iter().filter(|q| !std::ptr::eq(*q, p)) {
+                others.extend(q.var.iter().map(|v| v.text.clone()));
+                uses::term_names(&q.term, &mut others);
+            }
+            let pattern = self.pattern(p, m, scope, &mut rest, uses, &others, i + 1 == count);
+            out.push(pattern);
+        }
+        Bound { patterns: out, rest }
+    }
+
+    /// Connected patterns first, the most selective one at the start.
+    fn order<'m>(&self, m: &'m Match, scope: &Scope, filter: &[Expr]) -> Vec<&'m PathPattern> {
+        let mut bound: BTreeSet<Arc<str>> = scope.keys().cloned().collect();
+        let mut left: Vec<&PathPattern> = m.patterns.iter().collect();
+        let mut out = Vec::new();
+        while !left.is_empty() {
+            let score = |p: &PathPattern| {
+                let ends = [p.term.first(), p.term.last()];
+                ends.into_iter()
+                    .flatten()
+                    .map(|e| match e {
+                        Element::Node(n) => {
+                            let f = &n.filler;
+                            let name = f.var.as_ref().map(|v| v.text.clone());
+                            let keyed = f.props.iter().any(|(n, _)| &*n.text == "id")
+                                || name.as_ref().is_some_and(|v| filter.iter().any(|c| key_of(c, v).is_some()));
+                            if name.is_some_and(|n| bound.contains(&n)) {
+                                4
+                            } else if keyed {
+                                3
+                            } else if !f.props.is_empty() || f.filter.is_some() {
+                                2
+                            } else {
+                                i32::from(f.label.is_some())
+                            }
+                        }
+                        _ => 0,
+                    })
+                    .max()
+                    .unwrap_or(0)
+            };
+            let best =
+                left.iter().enumerate().max_by_key(|(i, p)| (score(p), std::cmp::Reverse(*i))).map_or(0, |(i, _)| i);
+            let p = left.remove(best);
+            uses::term_names(&p.term, &mut bound);
+            out.push(p);
+        }
+        out
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what surrounds one pattern of a MATCH")]
+    fn pattern(
+        &mut self,
+        p: &PathPattern,
+        m: &Match,
+        scope: &mut Scope,
+        push: &mut Vec<Expr>,
+        uses: &Uses,
+        others: &BTreeSet<Arc<str>>,
+        last: bool,
+    ) -> Pattern {
+        let bound_before: BTreeSet<Arc<str>> = scope.keys().cloned().collect();
+        let path_slot = p.var.as_ref().map(|v| self.declare(v, VarKind::Path, scope, false));
+        let mut term = p.term.clone();
+        // Parentheses around everything: a pre-filter.
+        let mut pre: Option<Expr> = None;
+        if let [Element::Group(g)] = term.as_slice()
+            && g.quantifier.is_none()
+            && g.alternatives.len() == 1
+        {
+            pre.clone_from(&g.filter);
+            term = g.alternatives.first().cloned().unwrap_or_default();
+        }
+        let end_name = |e: Option<&Element>| match e {
+            Some(Element::Node(n)) => n.filler.var.as_ref().map(|v| v.text.clone()),
+            _ => None,
+        };
+        let ends: Vec<Arc<str>> = [end_name(term.first()), end_name(term.last())].into_iter().flatten().collect();
+        if p.legacy {
+            self.check_legacy(p, &term);
+        }
+        let mut own = BTreeSet::new();
+        uses::term_names(&term, &mut own);
+        let mut b = Build {
+            elems: Vec::new(),
+            names: BTreeSet::new(),
+            groups: Vec::new(),
+            binds: path_slot.into_iter().collect(),
+            whole: Vec::new(),
+            alternatives: false,
+            push,
+            ends,
+            selector: p.selector.is_some(),
+            legacy: p.legacy,
+            bound_before,
+        };
+        let quantified = is_quantified(&term);
+        let tree = self.term(&term, scope, &mut None, &mut b);
+        if p.legacy {
+            self.legacy_filters(p, scope, &mut b);
+        }
+        if let Some(f) = pre {
+            let mut parts = Vec::new();
+            conjuncts(&f, &mut parts);
+            b.whole.extend(parts.into_iter().map(|e| (e, scope.clone())));
+        }
+        let mode = p.mode.unwrap_or(if m.repeatable { PathMode::Walk } else { PathMode::Trail });
+        let selective = p.selector.is_some_and(|s| s != crate::ast::Selector::All);
+        if mode == PathMode::Walk && !selective && is_unbounded(&tree) {
+            let d = Diagnostic::new(Code::Pattern, p.span, "an unbounded walk has infinitely many matches");
+            self.error(d.help("bound the quantifier, or write TRAIL, ACYCLIC or ANY SHORTEST"));
+        }
+        self.infer(&tree, &b.elems, scope, p);
+        let post: Vec<CExpr> =
+            std::mem::take(&mut b.whole).iter().map(|(e, s)| self.boolean(e, &with(scope, s))).collect();
+        let mut rest_names = BTreeSet::new();
+        b.push.iter().for_each(|e| uses::expr_names(e, &mut rest_names));
+        let outside = |n: &Arc<str>| uses.uses(n) || rest_names.contains(n) || others.contains(n);
+        let ends_only = quantified
+            && last
+            && uses.insensitive
+            && p.selector.is_none()
+            && p.mode.is_none()
+            && !m.optional
+            && post.is_empty()
+            && p.var.as_ref().is_none_or(|v| !outside(&v.text))
+            && b.names.iter().filter(|n| !b.ends.contains(n)).all(|n| !outside(n));
+        let first = self.end_elem(&tree, &b.elems, false);
+        let last_elem = self.end_elem(&tree, &b.elems, true);
+        let nfa = self.automaton(&tree, &b.elems, false, p.span);
+        let reversed = self.automaton(&tree, &b.elems, true, p.span);
+        Pattern {
+            selector: p.selector.filter(|s| *s != crate::ast::Selector::All),
+            mode,
+            shared_edges: !m.repeatable && p.mode != Some(PathMode::Walk),
+            path_slot,
+            nfa,
+            reversed,
+            first,
+            last: last_elem,
+            post,
+            binds: b.binds,
+            groups: b.groups.into_iter().map(|(_, s, e)| (s, e)).collect(),
+            legacy: p.legacy,
+            alternatives: b.alternatives,
+            ends_only,
+            span: p.span,
+        }
+    }
+
+    fn check_legacy(&mut self, p: &PathPattern, term: &Term) {
+        let edges: Vec<&Element> = term.iter().filter(|e| !matches!(e, Element::Node(_))).collect();
+        let lower = match edges.as_slice() {
+            [Element::Edge(_, q)] => q.map_or(1, |q| q.min),
+            _ => {
+                let d = Diagnostic::new(Code::Pattern, p.span, "shortestPath takes one edge pattern between two nodes");
+                self.error(d.help("write `ANY SHORTEST` before the path pattern"));
+                return;
+            }
+        };
+        if lower > 1 {
+            let d = Diagnostic::new(Code::Pattern, p.span, "shortestPath's lower bound is 0 or 1");
+            self.error(d.help("write `ANY SHORTEST (a)-[…]->{m,n}(b)`"));
+        }
+    }
+
+    /// The WHERE of a legacy `shortestPath` is a pre-filter: what it says of all nodes or edges of the path becomes a
+    /// filter of each hop; anything else about the path is refused.
+    fn legacy_filters(&mut self, p: &PathPattern, scope: &Scope, b: &mut Build<'_>) {
+        let Some(path) = &p.var else { return };
+        let mut kept = Vec::new();
+        for c in std::mem::take(b.push) {
+            if !uses::variables(&c).contains(&path.text) {
+                kept.push(c);
+                continue;
+            }
+            let hop = match &c.kind {
+                ExprKind::ListPred(q @ (Quant::All | Quant::None), var, l, pred) => match &l.kind {
+                    ExprKind::Call { name, args, .. } if matches!(&args[..], [Expr { kind: ExprKind::Var(v), .. }] if *v == path.text) => {
+                        match &**name {
+                            "nodes" => Some((*q, var, pred, true)),
+                            "relationships" | "edges" | "rels" => Some((*q, var, pred, false)),
+                            _ => None,
+                        }
+                    }
+                    _ => None,
+                },
+                _ => None,
+            };
+            let Some((q, var, pred, nodes)) = hop else {
+                let d = Diagnostic::new(Code::Unsupported, c.span, "this condition on a shortestPath");
+                self.error(d.help("write `MATCH p = ANY SHORTEST ((a)-[e]->+(b) WHERE …)`"));
+                continue;
+            };
+            for i in 0..b.elems.len() {
+                if b.elems[i].steps.is_empty() != nodes {
+                    continue;
+                }
+                let slot = b.elems[i].slot.unwrap_or_else(|| self.slot());
+                b.elems[i].slot = Some(slot);
+                let mut inner = scope.clone();
+                inner.insert(var.text.clone(), Var { slot, kind: VarKind::Value });
+                let e = self.boolean(pred, &inner);
+                b.elems[i].filters.push(if q == Quant::None { CExpr::Not(Box::new(e)) } else { e });
+            }
+        }
+        *b.push = kept;
+    }
+
+    fn term(&mut self, term: &Term, scope: &mut Scope, inner: &mut Option<Inner>, b: &mut Build<'_>) -> Tree {
+        let mut seq = Vec::new();
+        for e in term {
+            seq.push(match e {
+                Element::Node(n) => {
+                    let i = self.element(&n.filler, n.span, None, scope, inner, b);
+                    Tree::Node(i)
+                }
+                Element::Edge(e, None) => {
+                    let i = self.element(&e.filler, e.span, Some(e), scope, inner, b);
+                    Tree::Edge(i)
+                }
+                Element::Edge(e, Some(q)) => self.quantified_edge(e, q, scope, inner, b),
+                Element::Group(g) => match &g.quantifier {
+                    None => {
+                        let t = self.alternatives(&g.alternatives, scope, inner, b);
+                        if let Some(f) = &g.filter {
+                            match inner {
+                                Some(i) => i.checks.push(f.clone()),
+                                None => b.whole.push((f.clone(), Scope::new())),
+                            }
+                        }
+                        t
+                    }
+                    Some(q) if q.optional => {
+                        let t = self.alternatives(&g.alternatives, scope, inner, b);
+                        if let Some(f) = &g.filter {
+                            let d = Diagnostic::new(Code::Unsupported, f.span, "WHERE inside an optional sub-path");
+                            self.error(d.help("put the condition on its elements"));
+                        }
+                        self.repeat(t, q, Vec::new(), None, g.span, b)
+                    }
+                    Some(q) => {
+                        if inner.is_some() {
+                            let d = Diagnostic::new(Code::Unsupported, g.span, "a quantified sub-path within another");
+                            self.error(d.help("quantify the inner part alone"));
+                        }
+                        let mut group = Some(Inner {
+                            scope: scope.clone(),
+                            reset: Vec::new(),
+                            checks: g.filter.iter().cloned().collect(),
+                            names: BTreeSet::new(),
+                        });
+                        let t = self.alternatives(&g.alternatives, scope, &mut group, b);
+                        let (reset, check) = match group {
+                            Some(i) => {
+                                let mut check: Option<CExpr> = None;
+                                for c in &i.checks {
+                                    let c = self.boolean(c, &i.scope);
+                                    check = Some(match check {
+                                        None => c,
+                                        Some(o) => CExpr::And(Box::new(o), Box::new(c)),
+                                    });
+                                }
+                                (i.reset, check)
+                            }
+                            None => (Vec::new(), None),
+                        };
+                        self.repeat(t, q, reset, check, g.span, b)
+                    }
+                },
+            });
+        }
+        if seq.len() == 1 { seq.pop().unwrap_or(Tree::Seq(Vec::new())) } else { Tree::Seq(seq) }
+    }
+
+    fn alternatives(&mut self, alts: &[Term], scope: &mut Scope, inner: &mut Option<Inner>, b: &mut Build<'_>) -> Tree {
+        if let [only] = alts {
+            return self.term(only, scope, inner, b);
+        }
+        b.alternatives = true;
+        Tree::Alt(alts.iter().map(|t| self.term(t, scope, inner, b)).collect())
+    }
+
+    fn quantified_edge(
+        &mut self,
+        e: &EdgePattern,
+        q: &Quantifier,
+        scope: &mut Scope,
+        inner: &mut Option<Inner>,
+        b: &mut Build<'_>,
+    ) -> Tree {
+        if q.optional {
+            let i = self.element(&e.filler, e.span, Some(e), scope, inner, b);
+            return self.repeat(Tree::Edge(i), q, Vec::new(), None, e.span, b);
+        }
+        if inner.is_some() {
+            let d = Diagnostic::new(Code::Unsupported, e.span, "a quantified edge within a quantified sub-path");
+            self.error(d.help("quantify the sub-path alone"));
+        }
+        let mut group =
+            Some(Inner { scope: scope.clone(), reset: Vec::new(), checks: Vec::new(), names: BTreeSet::new() });
+        let i = self.element(&e.filler, e.span, Some(e), scope, &mut group, b);
+        let mut reset = group.map(|g| g.reset).unwrap_or_default();
+        if !b.legacy {
+            return self.repeat(Tree::Edge(i), q, reset, None, e.span, b);
+        }
+        // What a legacy form's WHERE says of all nodes and edges is tested at each hop: give each a place.
+        let slot = b.elems[i].slot.unwrap_or_else(|| self.slot());
+        b.elems[i].slot = Some(slot);
+        let node = self.slot();
+        reset.extend([slot, node]);
+        let elem =
+            Elem { slot: Some(node), label: None, steps: Vec::new(), filters: Vec::new(), span: e.span, key: None };
+        b.elems.push(elem);
+        let hop = Tree::Seq(vec![Tree::Edge(i), Tree::Node(b.elems.len() - 1)]);
+        self.repeat(hop, q, reset, None, e.span, b)
+    }
+
+    fn repeat(
+        &mut self,
+        inner: Tree,
+        q: &Quantifier,
+        reset: Vec<Slot>,
+        check: Option<CExpr>,
+        span: Span,
+        _: &Build<'_>,
+    ) -> Tree {
+        if !always_moves(&inner) {
+            let d = Diagnostic::new(Code::Pattern, span, "a quantified sub-path needs an edge in it");
+            self.error(d);
+        }
+        Tree::Repeat { inner: Box::new(inner), min: q.min, max: q.max, reset, check }
+    }
+
+    /// Declares an element's variable and binds its parts.
+    fn element(
+        &mut self,
+        f: &Filler,
+        span: Span,
+        edge: Option<&EdgePattern>,
+        scope: &mut Scope,
+        inner: &mut Option<Inner>,
+        b: &mut Build<'_>,
+    ) -> usize {
+        let number = b.elems.len();
+        let kind = if edge.is_some() { VarKind::Edge } else { VarKind::Node(ALL_TYPES) };
+        let slot = f.var.as_ref().map(|v| self.variable_slot(v, kind, number, scope, inner, b));
+        let label = match (&f.label, edge) {
+            (None, _) => None,
+            (Some(l), None) => Some(self.node_label(l)),
+            (Some(_), Some(_)) => None,
+        };
+        let steps = edge.map(|e| self.steps(e)).unwrap_or_default();
+        b.elems.push(Elem { slot, label, steps, filters: Vec::new(), span, key: None });
+        // Everything that must hold of the element, as expressions over its variable.
+        let mut local: Vec<Expr> = Vec::new();
+        if let Some(w) = &f.filter {
+            conjuncts(w, &mut local);
+        }
+        if inner.is_none()
+            && let Some(v) = &f.var
+        {
+            let may = !b.selector || b.ends.contains(&v.text);
+            let mut kept = Vec::new();
+            for c in std::mem::take(b.push) {
+                let names = uses::variables(&c);
+                let alone = names.iter().all(|n| *n == v.text || b.bound_before.contains(n)) && names.contains(&v.text);
+                if may && alone && !has_subquery(&c) && !b.bound_before.contains(&v.text) {
+                    local.push(c);
+                } else {
+                    kept.push(c);
+                }
+            }
+            *b.push = kept;
+        }
+        let own = f.var.as_ref().map(|v| v.text.clone());
+        for c in local {
+            if edge.is_none()
+                && let Some(v) = &own
+                && let Some(k) = key_of(&c, v)
+                && uses::variables(k).iter().all(|n| b.bound_before.contains(n))
+            {
+                let key = self.expr(k, scope);
+                b.elems[number].key = Some(key);
+            }
+            let names = uses::variables(&c);
+            let foreign = |n: &Arc<str>| Some(n) != own.as_ref() && !b.bound_before.contains(n);
+            match inner {
+                Some(i) => {
+                    if names.iter().any(|n| foreign(n) && i.names.contains(n)) {
+                        i.checks.push(c);
+                    } else {
+                        let e = self.boolean(&c, &i.scope.clone());
+                        b.elems[number].filters.push(e);
+                    }
+                }
+                None if names.iter().any(foreign) => b.whole.push((c, Scope::new())),
+                None => {
+                    let e = self.boolean(&c, scope);
+                    b.elems[number].filters.push(e);
+                }
+            }
+        }
+        for (name, value) in &f.props {
+            // {name: value} is variable.name = value.
+            let s = slot.unwrap_or_else(|| {
+                let s = self.slot();
+                b.elems[number].slot = Some(s);
+                if let Some(i) = inner {
+                    i.reset.push(s);
+                } else {
+                    b.binds.push(s);
+                }
+                s
+            });
+            let s = b.elems[number].slot.unwrap_or(s);
+            let hidden: Arc<str> = "\u{0}element".into();
+            let base_scope = inner.as_ref().map_or_else(|| scope.clone(), |i| i.scope.clone());
+            let mut with = base_scope.clone();
+            with.insert(hidden.clone(), Var { slot: s, kind });
+            let base = Expr { kind: ExprKind::Var(hidden), span: name.span };
+            let prop = Expr { kind: ExprKind::Prop(Box::new(base), name.clone()), span: name.span };
+            let names = uses::variables(value);
+            let cmp = Expr {
+                kind: ExprKind::Cmp(CmpOp::Eq, Box::new(prop), Box::new(value.clone())),
+                span: (name.span.0, value.span.1),
+            };
+            if &*name.text == "id" && edge.is_none() && names.iter().all(|n| b.bound_before.contains(n)) {
+                let key = self.expr(value, scope);
+                b.elems[number].key = Some(key);
+            }
+            let foreign = names.iter().any(|n| !b.bound_before.contains(n));
+            if foreign && inner.is_none() {
+                b.whole.push((cmp, with));
+            } else {
+                let e = self.boolean(&cmp, &with);
+                b.elems[number].filters.push(e);
+            }
+        }
+        number
+    }
+
+    fn variable_slot(
+        &mut self,
+        v: &Name,
+        kind: VarKind,
+        number: usize,
+        scope: &mut Scope,
+        inner: &mut Option<Inner>,
+        b: &mut Build<'_>,
+    ) -> Slot {
+        if let Some(i) = inner {
+            if i.names.contains(&v.text) || (scope.contains_key(&v.text) && !b.names.contains(&v.text)) {
+                let d = Diagnostic::new(Code::Scope, v.span, format!("`{}` is bound already", v.text));
+                self.error(d.help("a variable under a quantifier is a list of its own"));
+            }
+            let slot = self.slot();
+            i.reset.push(slot);
+            i.names.insert(v.text.clone());
+            i.scope.insert(v.text.clone(), Var { slot, kind });
+            if let Some(g) = b.groups.iter_mut().find(|g| g.0 == v.text) {
+                g.2.push(number);
+            } else {
+                let outer =
+                    self.declare(v, VarKind::List { edge: kind == VarKind::Edge }, scope, b.names.contains(&v.text));
+                b.groups.push((v.text.clone(), outer, vec![number]));
+                b.binds.push(outer);
+            }
+            b.names.insert(v.text.clone());
+            return slot;
+        }
+        if let Some(old) = scope.get(&v.text).copied() {
+            match (old.kind, kind) {
+                (VarKind::Node(_), VarKind::Node(_)) => {}
+                (VarKind::Edge, VarKind::Edge) if b.alternatives => {}
+                (VarKind::Edge, VarKind::Edge) => {
+                    let m = format!("edge variable `{}` is used twice", v.text);
+                    let d = Diagnostic::new(Code::Pattern, v.span, m);
+                    self.error(d.help("name the second edge otherwise; one edge can't serve twice in a MATCH"));
+                }
+                // A value that came through WITH may be a node; the search checks it.
+                (VarKind::Value, _) => {}
+                _ => {
+                    let m = format!("`{}` is bound already, as something else", v.text);
+                    self.error(Diagnostic::new(Code::Scope, v.span, m));
+                }
+            }
+            b.names.insert(v.text.clone());
+            return old.slot;
+        }
+        let slot = self.slot();
+        scope.insert(v.text.clone(), Var { slot, kind });
+        b.names.insert(v.text.clone());
+        b.binds.push(slot);
+        slot
+    }
+
+    /// The (type, direction) steps that an edge pattern allows, ascending.
+    fn steps(&mut self, e: &EdgePattern) -> Vec<(EdgeTypeId, Direction)> {
+        let schema = self.set.schema;
+        let all: BTreeSet<(EdgeTypeId, Direction)> =
+            schema.edge_type_ids().flat_map(|t| [(t, Direction::Out), (t, Direction::In)]).collect();
+        let written: BTreeSet<(EdgeTypeId, Direction)> = match e.dir {
+            Dir::Right => all.iter().copied().filter(|s| s.1 == Direction::Out).collect(),
+            Dir::Left => all.iter().copied().filter(|s| s.1 == Direction::In).collect(),
+            Dir::Any => all.clone(),
+        };
+        match &e.filler.label {
+            None => written.into_iter().collect(),
+            Some(l) => self.label_steps(l, e.dir, &written).into_iter().collect(),
+        }
+    }
+
+    fn label_steps(
+        &mut self,
+        l: &Label,
+        dir: Dir,
+        written: &BTreeSet<(EdgeTypeId, Direction)>,
+    ) -> BTreeSet<(EdgeTypeId, Direction)> {
+        match l {
+            Label::Any => written.clone(),
+            Label::Or(a, b) => {
+                let mut s = self.label_steps(a, dir, written);
+                s.extend(self.label_steps(b, dir, written));
+                s
+            }
+            Label::And(a, b) => {
+                let x = self.label_steps(a, dir, written);
+                let y = self.label_steps(b, dir, written);
+                x.intersection(&y).copied().collect()
+            }
+            Label::Not(a) => {
+                let types: BTreeSet<EdgeTypeId> =
+                    self.label_steps(a, Dir::Any, written).into_iter().map(|s| s.0).collect();
+                written.iter().copied().filter(|s| !types.contains(&s.0)).collect()
+            }
+            Label::Name(n) => {
+                let schema = self.set.schema;
+                if let Some(t) = schema.edge_type_id(&n.text) {
+                    return [(t, Direction::Out), (t, Direction::In)].into_iter().filter(|s| fits(dir, s.1)).collect();
+                }
+                if let Some(c) = sv0_graph::EdgeClass::ALL.into_iter().find(|c| c.name() == &*n.text) {
+                    // Along the flow of authority.
+                    let mut out = BTreeSet::new();
+                    for t in schema.edge_type_ids().filter(|t| schema.edge_type(*t).class == c) {
+                        let ways: &[Direction] = match schema.edge_type(t).flow {
+                            Flow::Forward => &[Direction::Out],
+                            Flow::Backward => &[Direction::In],
+                            Flow::Both => &[Direction::Out, Direction::In],
+                        };
+                        for w in ways {
+                            if dir != Dir::Left {
+                                out.insert((t, *w));
+                            }
+                            if dir != Dir::Right {
+                                out.insert((t, flip(*w)));
+                            }
+                        }
+                    }
+                    return out;
+                }
+                self.unknown_edge_type(n);
+                BTreeSet::new()
+            }
+        }
+    }
+
+    // ---- inference against the schema
+
+    fn infer(&mut self, tree: &Tree, elems: &[Elem], scope: &mut Scope, p: &PathPattern) {
+        let mut state = Inference { last: None, reported: false };
+        self.flow(tree, elems, ALL_TYPES, scope, &mut state);
+        let _ = p;
+    }
+
+    fn flow(&mut self, t: &Tree, elems: &[Elem], mask: u16, scope: &mut Scope, st: &mut Inference) -> u16 {
+        match t {
+            Tree::Node(i) => {
+                let e = &elems[*i];
+                let mut own = e.label.as_ref().map_or(ALL_TYPES, |l| self.label_mask(l));
+                if let Some(s) = e.slot
+                    && let Some(v) = scope.values().find(|v| v.slot == s)
+                    && let VarKind::Node(m) = v.kind
+                {
+                    own &= m;
+                }
+                let out = mask & own;
+                if out == 0 && mask != 0 && own != 0 && !st.reported {
+                    st.reported = true;
+                    if let Some((edge, from)) = st.last {
+                        self.impossible(&elems[edge], from, Some(own));
+                    }
+                }
+                if let Some(s) = e.slot
+                    && let Some(v) = scope.values_mut().find(|v| v.slot == s)
+                    && let VarKind::Node(m) = &mut v.kind
+                    && out != 0
+                {
+                    *m = out;
+                }
+                out
+            }
+            Tree::Edge(i) => {
+                let out = self.step_mask(&elems[*i], mask);
+                if out == 0 && mask != 0 && !st.reported && !elems[*i].steps.is_empty() {
+                    st.reported = true;
+                    self.impossible(&elems[*i], mask, None);
+                }
+                st.last = Some((*i, mask));
+                out
+            }
+            Tree::Seq(ts) => ts.iter().fold(mask, |m, t| self.flow(t, elems, m, scope, st)),
+            Tree::Alt(ts) => {
+                let quiet = Inference { last: st.last, reported: true };
+                ts.iter().fold(0, |m, t| {
+                    let mut q = Inference { ..quiet };
+                    m | self.flow(t, elems, mask, scope, &mut q)
+                })
+            }
+            Tree::Repeat { inner, min, max, .. } => {
+                let mut out = if *min == 0 { mask } else { 0 };
+                let mut at = mask;
+                let rounds = max.unwrap_or(*min + 18).min(min + 18);
+                for i in 1..=rounds {
+                    let mut q = Inference { last: st.last, reported: st.reported || i > 1 || *min == 0 };
+                    let mut throwaway = scope.clone();
+                    at = self.flow(inner, elems, at, &mut throwaway, &mut q);
+                    st.last = q.last;
+                    st.reported |= i == 1 && *min > 0 && q.reported;
+                    if i >= *min {
+                        out |= at;
+                    }
+                    if at == 0 {
+                        break;
+                    }
+                }
+                out
+            }
+        }
+    }
+
+    fn step_mask(&self, e: &Elem, mask: u16) -> u16 {
+        let mut out = 0;
+        for (t, d) in &e.steps {
+            for (from, to) in &self.set.schema.edge_type(*t).pairs {
+                let (a, b) = if *d == Direction::Out { (from, to) } else { (to, from) };
+                if mask & a.bit() != 0 {
+                    out |= b.bit();
+                }
+            }
+        }
+        out
+    }
+
+    fn label_mask(&self, l: &CLabel) -> u16 {
+        match l {
+            CLabel::Type(t) => t.bit(),
+            CLabel::Kind(k) => self
+                .set
+                .schema
+                .kinds()
+                .iter()
+                .find(|(_, kinds)| kinds.iter().any(|x| **x == **k))
+                .map_or(ALL_TYPES, |(t, _)| t.bit()),
+            CLabel::And(a, b) => self.label_mask(a) & self.label_mask(b),
+            CLabel::Or(a, b) => self.label_mask(a) | self.label_mask(b),
+            CLabel::Not(a) => match &**a {
+                CLabel::Type(t) => ALL_TYPES & !t.bit(),
+                _ => ALL_TYPES,
+            },
+            _ => ALL_TYPES,
+        }
+    }
+
+    fn impossible(&mut self, e: &Elem, from: u16, to: Option<u16>) {
+        let names = |m: u16| {
+            NodeType::ALL.into_iter().filter(|t| m & t.bit() != 0).map(NodeType::name).collect::<Vec<_>>().join("|")
+        };
+        let schema = self.set.schema;
+        let mut types: Vec<EdgeTypeId> = e.steps.iter().map(|s| s.0).collect();
+        types.dedup();
+        let written = if types.len() <= 4 {
+            list(types.iter().map(|t| schema.edge_type(*t).name.as_str()))
+        } else {
+            format!("{} edge types", types.len())
+        };
+        let ends = match to {
+            Some(t) if t != ALL_TYPES => format!("from {} to {}", names(from), names(t)),
+            _ => format!("at {}", names(from)),
+        };
+        let m = format!("this can never match: the schema allows no edge {written} {ends}");
+        let pairs: Vec<String> = types
+            .iter()
+            .take(4)
+            .map(|t| {
+                format!("{}: {}", schema.edge_type(*t).name, sv0_graph::check::pairs_text(&schema.edge_type(*t).pairs))
+            })
+            .collect();
+        let mut help = format!("allowed are {}", pairs.join("; "));
+        let backwards: Vec<(EdgeTypeId, Direction)> = e.steps.iter().map(|(t, d)| (*t, flip(*d))).collect();
+        let turned = self.step_mask(&Elem { steps: backwards, ..e.clone() }, from);
+        if turned & to.unwrap_or(ALL_TYPES) != 0 {
+            help.push_str("; the edge fits in the other direction");
+        }
+        let d = Diagnostic::new(Code::Schema, e.span, m).help(help);
+        if self.set.strict { self.error(d) } else { self.warnings.push(d) }
+    }
+
+    // ---- the automaton
+
+    fn end_elem(&self, t: &Tree, elems: &[Elem], last: bool) -> Elem {
+        let any = Elem { slot: None, label: None, steps: Vec::new(), filters: Vec::new(), span: (0, 0), key: None };
+        match t {
+            Tree::Node(i) => elems[*i].clone(),
+            Tree::Seq(ts) => {
+                let end = if last { ts.last() } else { ts.first() };
+                match end {
+                    Some(Tree::Node(i)) => elems[*i].clone(),
+                    _ => any,
+                }
+            }
+            _ => any,
+        }
+    }
+
+    fn automaton(&mut self, tree: &Tree, elems: &[Elem], reversed: bool, span: Span) -> Nfa {
+        let mut nfa = Nfa { elems: elems.to_vec(), moves: vec![Vec::new()], start: 0, accept: 0 };
+        if reversed {
+            for e in &mut nfa.elems {
+                let mut steps: Vec<_> = e.steps.iter().map(|(t, d)| (*t, flip(*d))).collect();
+                steps.sort();
+                e.steps = steps;
+            }
+        }
+        let mut ok = true;
+        nfa.accept = build(tree, &mut nfa.moves, 0, reversed, &mut ok);
+        if !ok {
+            let d =
+                Diagnostic::new(Code::Pattern, span, format!("the quantifiers unroll to more than {MAX_STATES} steps"));
+            self.errors.push(d.help("lower the bound, or leave it out"));
+        }
+        nfa
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Inference {
+    last: Option<(usize, u16)>,
+    reported: bool,
+}
+
+fn build(t: &Tree, moves: &mut Vec<Vec<Move>>, from: usize, rev: bool, ok: &mut bool) -> usize {
+    if moves.len() > MAX_STATES {
+        *ok = false;
+        return from;
+    }
+    fn state(moves: &mut Vec<Vec<Move>>) -> usize {
+        moves.push(Vec::new());
+        moves.len() - 1
+    }
+    let eps = |to: usize| Move::Eps { to, reset: Vec::new(), check: None };
+    match t {
+        Tree::Node(elem) => {
+            let to = state(moves);
+            moves[from].push(Move::Node { elem: *elem, to });
+            to
+        }
+        Tree::Edge(elem) => {
+            let to = state(moves);
+            moves[from].push(Move::Edge { elem: *elem, to });
+            to
+        }
+        Tree::Seq(ts) => {
+            let mut at = from;
+            if rev {
+                for t in ts.iter().rev() {
+                    at = build(t, moves, at, rev, ok);
+                }
+            } else {
+                for t in ts {
+                    at = build(t, moves, at, rev, ok);
+                }
+            }
+            at
+        }
+        Tree::Alt(ts) => {
+            let end = state(moves);
+            for t in ts {
+                let s = state(moves);
+                moves[from].push(eps(s));
+                let e = build(t, moves, s, rev, ok);
+                moves[e].push(eps(end));
+            }
+            end
+        }
+        Tree::Repeat { inner, min, max, reset, check } => {
+            let once = |moves: &mut Vec<Vec<Move>>, at: usize, ok: &mut bool| {
+                let body = state(moves);
+                moves[at].push(Move::Eps { to: body, reset: reset.clone(), check: None });
+                let end = build(inner, moves, body, rev, ok);
+                let out = state(moves);
+                moves[end].push(Move::Eps { to: out, reset: Vec::new(), check: check.clone() });
+                out
+            };
+            let mut at = from;
+            for _ in 0..*min {
+                at = once(moves, at, ok);
+                if !*ok {
+                    return at;
+                }
+            }
+            match max {
+                None => {
+                    let hub = state(moves);
+                    moves[at].push(eps(hub));
+                    let body = state(moves);
+                    moves[hub].push(Move::Eps { to: body, reset: reset.clone(), check: None });
+                    let end = build(inner, moves, body, rev, ok);
+                    moves[end].push(Move::Eps { to: hub, reset: Vec::new(), check: check.clone() });
+                    let out = state(moves);
+                    moves[hub].push(eps(out));
+                    out
+                }
+                Some(n) => {
+                    let out = state(moves);
+                    moves[at].push(eps(out));
+                    for _ in *min..*n {
+                        at = once(moves, at, ok);
+                        moves[at].push(eps(out));
+                        if !*ok {
+                            break;
+                        }
+                    }
+                    out
+                }
+            }
+        }
+    }
+}
+
+fn with(scope: &Scope, more: &Scope) -> Scope {
+    let mut s = scope.clone();
+    for (k, v) in more {
+        s.insert(k.clone(), *v);
+    }
+    s
+}
+
+fn flip(d: Direction) -> Direction {
+    match d {
+        Direction::Out => Direction::In,
+        Direction::In => Direction::Out,
+    }
+}
+
+fn fits(dir: Dir, d: Direction) -> bool {
+    match dir {
+        Dir::Right => d == Direction::Out,
+        Dir::Left => d == Direction::In,
+        Dir::Any => true,
+    }
+}
+
+/// Splits `a AND b`.
+pub(crate) fn conjuncts(e: &Expr, out: &mut Vec<Expr>) {
+    if let ExprKind::And(a, b) = &e.kind {
+        conjuncts(a, out);
+        conjuncts(b, out);
+    } else {
+        out.push(e.clone());
+    }
+}
+
+fn has_subquery(e: &Expr) -> bool {
+    let mut found = false;
+    e.walk(&mut |x| found |= matches!(x.kind, ExprKind::Exists(_) | ExprKind::Count(_) | ExprKind::Value(_)));
+    found
+}
+
+/// The value in `v.id = value`.
+fn key_of<'e>(c: &'e Expr, v: &str) -> Option<&'e Expr> {
+    let ExprKind::Cmp(CmpOp::Eq, a, b) = &c.kind else { return None };
+    let is_id = |e: &Expr| matches!(&e.kind, ExprKind::Prop(base, n) if &*n.text == "id" && matches!(&base.kind, ExprKind::Var(x) if **x == *v));
+    if is_id(a) {
+        Some(b)
+    } else if is_id(b) {
+        Some(a)
+    } else {
+        None
+    }
+}
+
+fn is_quantified(t: &Term) -> bool {
+    t.iter().any(|e| match e {
+        Element::Node(_) => false,
+        Element::Edge(_, q) => q.is_some(),
+        Element::Group(g) => g.quantifier.is_some() || g.alternatives.iter().any(is_quantified),
+    })
+}
+
+fn is_unbounded(t: &Tree) -> bool {
+    match t {
+        Tree::Node(_) | Tree::Edge(_) => false,
+        Tree::Seq(ts) | Tree::Alt(ts) => ts.iter().any(is_unbounded),
+        Tree::Repeat { inner, max, .. } => max.is_none() || is_unbounded(inner),
+    }
+}
+
+fn always_moves(t: &Tree) -> bool {
+    match t {
+        Tree::Node(_) => false,
+        Tree::Edge(_) => true,
+        Tree::Seq(ts) => ts.iter().any(always_moves),
+        Tree::Alt(ts) => ts.iter().all(always_moves),
+        Tree::Repeat { inner, min, .. } => *min > 0 && always_moves(inner),
+    }
+}

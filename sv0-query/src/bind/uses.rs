@@ -1,0 +1,179 @@
+//! Which names are used where: for the reachability plan, and for the grouping rules.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Scope, Where};
+use crate::ast::{Clause, Element, Expr, ExprKind, Filler, Linear, Match, Projection, Term};
+use crate::plan::AGGREGATES;
+
+/// What is used behind a clause.
+pub(crate) struct Uses {
+    /// Names that later clauses use; `None` if all may be (`*`).
+    pub later: Option<BTreeSet<Arc<str>>>,
+    /// How often a row comes doesn't matter to what follows.
+    pub insensitive: bool,
+}
+
+impl Uses {
+    /// What follows clause `i`.
+    pub(crate) fn after(l: &Linear, i: usize, place: Where) -> Self {
+        let mut names = BTreeSet::new();
+        let mut star = false;
+        let mut insensitive = place == Where::Exists;
+        let mut decided = false;
+        for c in &l.clauses[i + 1..] {
+            match c {
+                Clause::Match(m) => match_names(m, &mut names),
+                Clause::Filter(e) => expr_names(e, &mut names),
+                Clause::Let(items) => items.iter().for_each(|(_, e)| expr_names(e, &mut names)),
+                Clause::For { list, .. } => expr_names(list, &mut names),
+                Clause::With(p, f) => {
+                    projection_names(p, &mut names, &mut star);
+                    f.iter().for_each(|e| expr_names(e, &mut names));
+                    if !decided {
+                        insensitive = set_like(p);
+                        decided = true;
+                    }
+                }
+                Clause::Return(p) => {
+                    projection_names(p, &mut names, &mut star);
+                    if !decided && place != Where::Exists {
+                        insensitive = set_like(p);
+                        decided = true;
+                    }
+                }
+            }
+        }
+        Self { later: (!star).then_some(names), insensitive }
+    }
+
+    pub(crate) fn uses(&self, name: &str) -> bool {
+        self.later.as_ref().is_none_or(|n| n.contains(name))
+    }
+}
+
+/// Whether a projection's result is the same for a bag of rows and for its set.
+fn set_like(p: &Projection) -> bool {
+    let mut calls = Vec::new();
+    for i in &p.items {
+        i.expr.walk(&mut |e| {
+            if let ExprKind::Call { name, distinct, .. } = &e.kind
+                && is_aggregate(name)
+            {
+                calls.push(*distinct || matches!(&**name, "min" | "max"));
+            }
+        });
+    }
+    for s in &p.order {
+        s.expr.walk(&mut |e| {
+            if let ExprKind::Call { name, .. } = &e.kind
+                && is_aggregate(name)
+            {
+                calls.push(false);
+            }
+        });
+    }
+    if calls.is_empty() { p.distinct || p.group_by.is_some() } else { calls.iter().all(|c| *c) }
+}
+
+pub(crate) fn is_aggregate(name: &str) -> bool {
+    AGGREGATES.iter().any(|(n, _)| *n == name)
+}
+
+fn projection_names(p: &Projection, out: &mut BTreeSet<Arc<str>>, star: &mut bool) {
+    *star |= p.star;
+    p.items.iter().for_each(|i| expr_names(&i.expr, out));
+    p.order.iter().for_each(|s| expr_names(&s.expr, out));
+    out.extend(p.group_by.iter().flatten().map(|n| n.text.clone()));
+}
+
+pub(crate) fn match_names(m: &Match, out: &mut BTreeSet<Arc<str>>) {
+    for p in &m.patterns {
+        out.extend(p.var.iter().map(|v| v.text.clone()));
+        term_names(&p.term, out);
+    }
+    m.filter.iter().for_each(|e| expr_names(e, out));
+}
+
+pub(crate) fn term_names(t: &Term, out: &mut BTreeSet<Arc<str>>) {
+    for e in t {
+        match e {
+            Element::Node(n) => filler_names(&n.filler, out),
+            Element::Edge(e, _) => filler_names(&e.filler, out),
+            Element::Group(g) => {
+                g.alternatives.iter().for_each(|a| term_names(a, out));
+                g.filter.iter().for_each(|e| expr_names(e, out));
+            }
+        }
+    }
+}
+
+fn filler_names(f: &Filler, out: &mut BTreeSet<Arc<str>>) {
+    out.extend(f.var.iter().map(|v| v.text.clone()));
+    f.props.iter().for_each(|(_, e)| expr_names(e, out));
+    f.filter.iter().for_each(|e| expr_names(e, out));
+}
+
+/// All names in an expression, those in subqueries included.
+pub(crate) fn expr_names(e: &Expr, out: &mut BTreeSet<Arc<str>>) {
+    e.walk(&mut |x| match &x.kind {
+        ExprKind::Var(v) => {
+            out.insert(v.clone());
+        }
+        ExprKind::Exists(s) | ExprKind::Count(s) | ExprKind::Value(s) => {
+            let mut star = false;
+            for c in &s.linear.clauses {
+                match c {
+                    Clause::Match(m) => match_names(m, out),
+                    Clause::Filter(e) => expr_names(e, out),
+                    Clause::Let(items) => items.iter().for_each(|(_, e)| expr_names(e, out)),
+                    Clause::For { list, .. } => expr_names(list, out),
+                    Clause::With(p, f) => {
+                        projection_names(p, out, &mut star);
+                        f.iter().for_each(|e| expr_names(e, out));
+                    }
+                    Clause::Return(p) => projection_names(p, out, &mut star),
+                }
+            }
+        }
+        _ => {}
+    });
+}
+
+/// Variables of an expression, as a set.
+pub(crate) fn variables(e: &Expr) -> BTreeSet<Arc<str>> {
+    let mut out = BTreeSet::new();
+    expr_names(e, &mut out);
+    out
+}
+
+pub(crate) fn has_variable(e: &Expr, scope: &Scope) -> bool {
+    variables(e).iter().any(|v| scope.contains_key(v))
+}
+
+/// Variables outside of any aggregate call.
+pub(crate) fn variables_outside_aggregates(e: &Expr) -> Vec<Arc<str>> {
+    fn go(e: &Expr, out: &mut Vec<Arc<str>>) {
+        match &e.kind {
+            ExprKind::Call { name, .. } if is_aggregate(name) => {}
+            ExprKind::Var(v) => out.push(v.clone()),
+            ExprKind::ListPred(_, var, list, pred) => {
+                go(list, out);
+                let mut inner = Vec::new();
+                go(pred, &mut inner);
+                out.extend(inner.into_iter().filter(|v| *v != var.text));
+            }
+            ExprKind::ListComp { var, list, filter, map } => {
+                go(list, out);
+                let mut inner = Vec::new();
+                filter.iter().chain(map.iter()).for_each(|e| go(e, &mut inner));
+                out.extend(inner.into_iter().filter(|v| *v != var.text));
+            }
+            _ => e.children().into_iter().for_each(|c| go(c, out)),
+        }
+    }
+    let mut out = Vec::new();
+    go(e, &mut out);
+    out
+}

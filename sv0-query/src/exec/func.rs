@@ -1,0 +1,238 @@
+//! The functions.
+
+use std::sync::Arc;
+
+use sv0_graph::{GraphView, PropId, Value};
+
+use super::Exec;
+use super::eval::{V, cast, text, value_error};
+use crate::ast::Span;
+use crate::plan::{Cast, Func};
+use crate::time;
+use crate::val::Val;
+
+fn strings<'a>(items: impl IntoIterator<Item = &'a str>) -> Val {
+    Val::List(items.into_iter().map(Val::str).collect())
+}
+
+fn each_char(s: &str) -> Vec<char> {
+    s.chars().collect()
+}
+
+impl<G: GraphView> Exec<'_, G> {
+    pub(super) fn call(&self, f: Func, args: &[Val], span: Span) -> V {
+        let first = args.first().cloned().unwrap_or_default();
+        match f {
+            Func::Coalesce => return Ok(args.iter().find(|v| !v.is_null()).cloned().unwrap_or_default()),
+            Func::NullIf => {
+                let b = args.get(1).cloned().unwrap_or_default();
+                return Ok(if self.equal(&first, &b)? == Some(true) { Val::Null } else { first });
+            }
+            Func::Timestamp if args.is_empty() => return Ok(Val::Timestamp(self.now)),
+            Func::Date if args.is_empty() => return Ok(Val::Timestamp(self.now - self.now.rem_euclid(86_400_000_000))),
+            Func::AllDifferent | Func::Same => {
+                for (i, a) in args.iter().enumerate() {
+                    for b in args.get(i + 1..).unwrap_or(&[]) {
+                        match self.equal(a, b)? {
+                            None => return Ok(Val::Null),
+                            Some(e) if e == (f == Func::AllDifferent) => return Ok(Val::Bool(false)),
+                            Some(_) => {}
+                        }
+                    }
+                }
+                return Ok(Val::Bool(true));
+            }
+            _ => {}
+        }
+        if args.iter().any(Val::is_null) {
+            return Ok(Val::Null);
+        }
+        let wrong = || value_error(span, format!("this function doesn't take a {}", first.kind()));
+        let string = |i: usize| args.get(i).and_then(|v| if let Val::Str(s) = v { Some(s.clone()) } else { None });
+        let int = |i: usize| args.get(i).and_then(|v| if let Val::Int(n) = v { Some(*n) } else { None });
+        let len = |n: usize| Val::Int(i64::try_from(n).unwrap_or(i64::MAX));
+        Ok(match (f, &first) {
+            (Func::Size, Val::List(l)) => len(l.len()),
+            (Func::Size, Val::Str(s)) => len(s.chars().count()),
+            (Func::PathLength, Val::Path(p)) => len(p.edges.len()),
+            (Func::PathLength, Val::List(l)) => len(l.len()),
+            (Func::Nodes, Val::Path(p)) => Val::List(p.nodes.iter().map(|n| Val::Node(p.graph, *n)).collect()),
+            (Func::Edges, Val::Path(p)) => Val::List(p.edges.iter().map(|e| Val::Edge(p.graph, *e)).collect()),
+            (Func::Elements, Val::Path(p)) => {
+                let mut out = Vec::new();
+                for (i, n) in p.nodes.iter().enumerate() {
+                    out.push(Val::Node(p.graph, *n));
+                    out.extend(p.edges.get(i).map(|e| Val::Edge(p.graph, *e)));
+                }
+                Val::List(out.into())
+            }
+            (Func::Labels, Val::Node(g, n)) => strings(self.labels(*g, *n)?.iter().map(|s| &**s)),
+            (Func::Type, Val::Edge(g, e)) => {
+                let graph = self.graph(*g);
+                Val::str(graph.schema().edge_type(graph.edge(*e)?.ty).name.as_str())
+            }
+            (Func::Id, Val::Node(g, n)) => Val::str(self.graph(*g).key(*n)?.to_string()),
+            (Func::Id, Val::Edge(g, e)) => {
+                let graph = self.graph(*g);
+                let r = graph.edge(*e)?;
+                let ty = &graph.schema().edge_type(r.ty).name;
+                Val::str(format!("{} -{ty}[{}]-> {}", graph.key(r.from)?, r.key, graph.key(r.to)?))
+            }
+            (Func::Keys, Val::Node(g, n)) => strings(self.node_properties(*g, *n)?.iter().map(|(k, _)| &**k)),
+            (Func::Keys, Val::Edge(g, e)) => strings(self.edge_properties(*g, *e)?.iter().map(|(k, _)| &**k)),
+            (Func::Properties, Val::Node(g, n)) => Val::Record(self.node_properties(*g, *n)?.into()),
+            (Func::Properties, Val::Edge(g, e)) => Val::Record(self.edge_properties(*g, *e)?.into()),
+            (Func::StartNode, Val::Edge(g, e)) => Val::Node(*g, self.graph(*g).edge(*e)?.from),
+            (Func::EndNode, Val::Edge(g, e)) => Val::Node(*g, self.graph(*g).edge(*e)?.to),
+            (Func::Head, Val::List(l)) => l.first().cloned().unwrap_or_default(),
+            (Func::Last, Val::List(l)) => l.last().cloned().unwrap_or_default(),
+            (Func::Tail, Val::List(l)) => Val::List(l.get(1..).unwrap_or(&[]).into()),
+            (Func::IsEmpty, Val::List(l)) => Val::Bool(l.is_empty()),
+            (Func::IsEmpty, Val::Str(s)) => Val::Bool(s.is_empty()),
+            (Func::Flatten, Val::List(l)) => {
+                let mut out = Vec::new();
+                for x in l.iter() {
+                    match x {
+                        Val::List(i) => out.extend(i.iter().cloned()),
+                        v => out.push(v.clone()),
+                    }
+                }
+                Val::List(out.into())
+            }
+            (Func::Split, Val::Str(s)) => {
+                let d = string(1).ok_or_else(wrong)?;
+                if d.is_empty() {
+                    Val::List(s.chars().map(|c| Val::str(c.to_string())).collect())
+                } else {
+                    strings(s.split(&*d))
+                }
+            }
+            (Func::Replace, Val::Str(s)) => {
+                let (a, b) = (string(1).ok_or_else(wrong)?, string(2).ok_or_else(wrong)?);
+                if a.is_empty() { first.clone() } else { Val::str(s.replace(&*a, &b)) }
+            }
+            (Func::Substring, Val::Str(s)) => {
+                let from = int(1).ok_or_else(wrong)?;
+                let n = if args.len() > 2 { int(2).ok_or_else(wrong)? } else { i64::MAX };
+                let (Ok(from), Ok(n)) = (usize::try_from(from), usize::try_from(n)) else {
+                    return Err(value_error(span, "substring takes numbers that aren't negative"));
+                };
+                Val::str(s.chars().skip(from).take(n).collect::<String>())
+            }
+            (Func::Left | Func::Right, Val::Str(s)) => {
+                let n = int(1).and_then(|n| usize::try_from(n).ok());
+                let n = n.ok_or_else(|| value_error(span, "left and right take a number that isn't negative"))?;
+                let c = each_char(s);
+                let skip = if f == Func::Left { 0 } else { c.len().saturating_sub(n) };
+                Val::str(c.into_iter().skip(skip).take(n).collect::<String>())
+            }
+            (Func::Trim, Val::Str(s)) => Val::str(s.trim()),
+            (Func::LTrim, Val::Str(s)) => Val::str(s.trim_start()),
+            (Func::RTrim, Val::Str(s)) => Val::str(s.trim_end()),
+            (Func::Upper, Val::Str(s)) => Val::str(s.to_uppercase()),
+            (Func::Lower, Val::Str(s)) => Val::str(s.to_lowercase()),
+            (Func::Reverse, Val::Str(s)) => Val::str(s.chars().rev().collect::<String>()),
+            (Func::Reverse, Val::List(l)) => Val::List(l.iter().rev().cloned().collect()),
+            (
+                Func::ToString,
+                Val::Str(_) | Val::Int(_) | Val::Float(_) | Val::Bool(_) | Val::Timestamp(_) | Val::Duration { .. },
+            ) => Val::str(text(&first)),
+            (Func::ToInteger, Val::Str(_) | Val::Int(_) | Val::Float(_) | Val::Bool(_)) => {
+                cast(first, Cast::Int, span)?
+            }
+            (Func::ToFloat, Val::Str(_) | Val::Int(_) | Val::Float(_)) => cast(first, Cast::Float, span)?,
+            (Func::ToBoolean, Val::Str(_) | Val::Bool(_) | Val::Int(_)) => cast(first, Cast::Bool, span)?,
+            (Func::Range, Val::Int(a)) => {
+                let (b, step) = (int(1).ok_or_else(wrong)?, if args.len() > 2 { int(2).ok_or_else(wrong)? } else { 1 });
+                if step == 0 {
+                    return Err(value_error(span, "range takes a step other than 0"));
+                }
+                let mut out = Vec::new();
+                let mut at = *a;
+                while (step > 0 && at <= b) || (step < 0 && at >= b) {
+                    if out.len() >= 1_000_000 {
+                        return Err(value_error(span, "range of more than 1,000,000 numbers"));
+                    }
+                    out.push(Val::Int(at));
+                    let Some(next) = at.checked_add(step) else { break };
+                    at = next;
+                }
+                Val::List(out.into())
+            }
+            (Func::Abs, Val::Int(n)) => {
+                Val::Int(n.checked_abs().ok_or_else(|| value_error(span, "the integer overflows"))?)
+            }
+            (Func::Abs, Val::Float(x)) => Val::Float(x.abs()),
+            (Func::Sign, Val::Int(n)) => Val::Int(n.signum()),
+            (Func::Sign, Val::Float(x)) => Val::Int(if *x > 0.0 {
+                1
+            } else if *x < 0.0 {
+                -1
+            } else {
+                0
+            }),
+            (Func::Ceil | Func::Floor | Func::Round | Func::Sqrt, Val::Int(_) | Val::Float(_)) => {
+                let Val::Float(x) = cast(first, Cast::Float, span)? else { return Ok(Val::Null) };
+                Val::Float(match f {
+                    Func::Ceil => x.ceil(),
+                    Func::Floor => x.floor(),
+                    Func::Round => (x + 0.5).floor(),
+                    _ => x.sqrt(),
+                })
+            }
+            (Func::Timestamp, Val::Str(_) | Val::Timestamp(_)) => cast(first, Cast::Timestamp, span)?,
+            (Func::Date, Val::Str(_) | Val::Timestamp(_)) => match cast(first, Cast::Timestamp, span)? {
+                Val::Timestamp(t) => Val::Timestamp(t - t.rem_euclid(86_400_000_000)),
+                v => v,
+            },
+            (Func::Duration, Val::Duration { .. }) => first,
+            (Func::Duration, Val::Str(s)) => {
+                time::parse_duration(s).ok_or_else(|| value_error(span, format!("`{s}` isn't a duration")))?
+            }
+            (Func::DurationBetween, Val::Timestamp(a)) => match args.get(1) {
+                Some(Val::Timestamp(b)) => {
+                    let micros = b.checked_sub(*a).ok_or_else(|| value_error(span, "the duration overflows"))?;
+                    Val::Duration { months: 0, micros }
+                }
+                _ => return Err(wrong()),
+            },
+            _ => return Err(wrong()),
+        })
+    }
+
+    fn labels(&self, g: u8, n: u32) -> Result<Vec<Arc<str>>, crate::QueryError> {
+        let graph = self.graph(g);
+        let mut out: Vec<Arc<str>> = graph.node_type(n).map(|t| t.name().into()).into_iter().collect();
+        if let Value::Str(k) = graph.prop(n, "kind")? {
+            out.push(k);
+        }
+        out.extend(graph.prop(n, "tags")?.as_list().iter().cloned());
+        Ok(out)
+    }
+
+    fn node_properties(&self, g: u8, n: u32) -> Result<Vec<(Arc<str>, Val)>, crate::QueryError> {
+        let graph = self.graph(g);
+        let mut out: Vec<(Arc<str>, Val)> = Vec::new();
+        for (p, i) in graph.schema().node_properties().iter().zip(0u16..) {
+            let v = graph.node_prop(n, PropId(i))?;
+            if !v.is_null() {
+                out.push((p.name.as_str().into(), v.into()));
+            }
+        }
+        out.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(out)
+    }
+
+    fn edge_properties(&self, g: u8, e: sv0_graph::EdgeId) -> Result<Vec<(Arc<str>, Val)>, crate::QueryError> {
+        let graph = self.graph(g);
+        let mut out: Vec<(Arc<str>, Val)> = Vec::new();
+        for (p, i) in graph.schema().edge_properties().iter().zip(0u16..) {
+            let v = graph.edge_prop(e, PropId(i))?;
+            if !v.is_null() {
+                out.push((p.name.as_str().into(), v.into()));
+            }
+        }
+        out.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(out)
+    }
+}

@@ -1,0 +1,388 @@
+//! The executor: streams rows through the operators of a plan.
+
+mod eval;
+mod func;
+mod project;
+mod search;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+use sv0_graph::{EdgeId, GraphView, NodeType};
+
+use crate::ast::{SetOp, Span};
+use crate::diag::{Code, QueryError};
+use crate::plan::{Linear, MatchOp, Op, Plan};
+use crate::val::Val;
+
+pub(crate) type Row = Vec<Val>;
+pub(crate) type Flow = Result<ControlFlow<()>, QueryError>;
+pub(crate) const GO: Flow = Ok(ControlFlow::Continue(()));
+
+/// Why a host stops a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// The time is up.
+    Timeout,
+    /// The caller changed its mind.
+    Cancelled,
+}
+
+/// A query's bounds. Nothing is capped silently: a bound that is met ends the query with an error that names the
+/// pattern element that was at work.
+#[derive(Clone, Copy)]
+pub struct Budget<'a> {
+    /// Adjacency entries touched.
+    pub max_work: Option<u64>,
+    /// Rows held or returned.
+    pub max_rows: u64,
+    /// Bytes held, about.
+    pub max_memory: u64,
+    /// Asked every 4,096 steps; how a host keeps time without this crate reading a clock.
+    pub stop: Option<&'a dyn Fn() -> Option<Stop>>,
+}
+
+impl Default for Budget<'_> {
+    fn default() -> Self {
+        Self { max_work: None, max_rows: 1_000_000, max_memory: 1 << 30, stop: None }
+    }
+}
+
+impl std::fmt::Debug for Budget<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Budget({:?}, {}, {})", self.max_work, self.max_rows, self.max_memory)
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Adjacency entries touched.
+    pub adjacency_entries: u64,
+    /// The most bytes held, about.
+    pub peak_bytes: u64,
+}
+
+/// Live nodes by graph and type.
+type Candidates = HashMap<(u8, Option<NodeType>), Rc<Vec<u32>>>;
+
+pub(crate) struct Exec<'a, G> {
+    pub plan: &'a Plan,
+    pub graphs: &'a [&'a G],
+    pub params: Vec<Val>,
+    pub now: i64,
+    pub budget: Budget<'a>,
+    work: Cell<u64>,
+    held: Cell<u64>,
+    peak: Cell<u64>,
+    rows: Cell<u64>,
+    at: Cell<Span>,
+    candidates: RefCell<Candidates>,
+    regexes: RefCell<HashMap<Arc<str>, Option<Arc<regex::Regex>>>>,
+}
+
+impl<'a, G: GraphView> Exec<'a, G> {
+    pub(crate) fn new(plan: &'a Plan, graphs: &'a [&'a G], params: Vec<Val>, now: i64, budget: Budget<'a>) -> Self {
+        Self {
+            plan,
+            graphs,
+            params,
+            now,
+            budget,
+            work: Cell::new(0),
+            held: Cell::new(0),
+            peak: Cell::new(0),
+            rows: Cell::new(0),
+            at: Cell::new((0, 0)),
+            candidates: RefCell::default(),
+            regexes: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        Stats { adjacency_entries: self.work.get(), peak_bytes: self.peak.get() }
+    }
+
+    pub(crate) fn graph(&self, g: u8) -> &'a G {
+        self.graphs[usize::from(g)]
+    }
+
+    /// Counts adjacency entries.
+    pub(crate) fn work(&self, n: u64) -> Result<(), QueryError> {
+        let before = self.work.get();
+        let now = before + n;
+        self.work.set(now);
+        if self.budget.max_work.is_some_and(|m| now > m) {
+            let m = format!("work budget of {} adjacency entries exhausted", self.budget.max_work.unwrap_or(0));
+            return Err(self.stopped(Code::WorkBudget, &m));
+        }
+        if before >> 12 != now >> 12 {
+            self.poll()?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn poll(&self) -> Result<(), QueryError> {
+        match self.budget.stop.and_then(|s| s()) {
+            None => Ok(()),
+            Some(Stop::Timeout) => Err(self.stopped(Code::Timeout, "out of time")),
+            Some(Stop::Cancelled) => Err(self.stopped(Code::Cancelled, "cancelled")),
+        }
+    }
+
+    fn stopped(&self, code: Code, what: &str) -> QueryError {
+        let span = self.at.get();
+        QueryError::run(code, (span != (0, 0)).then_some(span), format!("{what} while matching this pattern"))
+    }
+
+    /// Counts what is held, and rows.
+    pub(crate) fn hold(&self, row: &[Val], slots: impl Iterator<Item = usize>) -> Result<u64, QueryError> {
+        self.rows.set(self.rows.get() + 1);
+        if self.rows.get() > self.budget.max_rows {
+            return Err(self.stopped(Code::RowBudget, &format!("more than {} rows", self.budget.max_rows)));
+        }
+        if self.rows.get().is_multiple_of(1024) {
+            self.poll()?;
+        }
+        let bytes = slots.map(|s| row[s].weight()).sum::<u64>() + size_of_val(row) as u64;
+        self.charge(bytes)?;
+        Ok(bytes)
+    }
+
+    pub(crate) fn charge(&self, bytes: u64) -> Result<(), QueryError> {
+        let held = self.held.get() + bytes;
+        self.held.set(held);
+        self.peak.set(self.peak.get().max(held));
+        if held > self.budget.max_memory {
+            let m = format!("memory budget of {} bytes exhausted", self.budget.max_memory);
+            return Err(self.stopped(Code::MemoryBudget, &m));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn release(&self, bytes: u64) {
+        self.held.set(self.held.get().saturating_sub(bytes));
+    }
+
+    /// Runs the whole plan.
+    pub(crate) fn run(&self) -> Result<Vec<Vec<Val>>, QueryError> {
+        let mut result: Vec<Vec<Val>> = Vec::new();
+        for (op, linear) in &self.plan.parts {
+            let part = self.linear(linear)?;
+            result = match op {
+                None => part,
+                Some(op) => self.combine(*op, result, part)?,
+            };
+        }
+        Ok(result)
+    }
+
+    fn linear(&self, l: &Linear) -> Result<Vec<Vec<Val>>, QueryError> {
+        let mut rows = Vec::new();
+        let mut row: Row = vec![Val::Unset; self.plan.slots];
+        self.ops(&l.ops, &mut row, &mut |r| {
+            rows.push(l.output.iter().map(|s| finished(&r[*s])).collect());
+            GO
+        })
+        .map(|_| rows)
+    }
+
+    fn combine(&self, op: SetOp, a: Vec<Vec<Val>>, b: Vec<Vec<Val>>) -> Result<Vec<Vec<Val>>, QueryError> {
+        let key = |row: &[Val]| -> Result<Vec<u8>, QueryError> {
+            let mut k = Vec::new();
+            for v in row {
+                self.outer_key(v, &mut k)?;
+            }
+            Ok(k)
+        };
+        if op == SetOp::UnionAll {
+            return Ok(a.into_iter().chain(b).collect());
+        }
+        let mut counts: HashMap<Vec<u8>, u64> = HashMap::new();
+        let mut seen: HashMap<Vec<u8>, u64> = HashMap::new();
+        let mut out = Vec::new();
+        if op == SetOp::Union {
+            for row in a.into_iter().chain(b) {
+                if seen.insert(key(&row)?, 1).is_none() {
+                    out.push(row);
+                }
+            }
+            return Ok(out);
+        }
+        for row in &b {
+            *counts.entry(key(row)?).or_default() += 1;
+        }
+        for row in a {
+            let k = key(&row)?;
+            let there = counts.get(&k).copied().unwrap_or(0);
+            let before = seen.entry(k.clone()).or_default();
+            *before += 1;
+            let nth = *before;
+            let keep = match op {
+                SetOp::Except => there == 0 && nth == 1,
+                SetOp::ExceptAll => nth > there,
+                SetOp::Intersect => there > 0 && nth == 1,
+                _ => nth <= there,
+            };
+            if keep {
+                out.push(row);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Nodes compare by their outer key, so that results of several graphs can be combined.
+    fn outer_key(&self, v: &Val, out: &mut Vec<u8>) -> Result<(), QueryError> {
+        if let Val::Node(g, n) = v
+            && self.graphs.len() > 1
+        {
+            let k = self.graph(*g).key(*n)?;
+            for part in [&k.source, &k.id] {
+                out.extend((part.len() as u64).to_le_bytes());
+                out.extend(part.as_bytes());
+            }
+            return Ok(());
+        }
+        v.group_key(out);
+        Ok(())
+    }
+
+    /// Runs operators on one row; `sink` gets each result row.
+    pub(crate) fn ops(&self, ops: &[Op], row: &mut Row, sink: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
+        let split = |ops: &[Op]| ops.iter().position(|o| matches!(o, Op::Project(_)));
+        if split(ops).is_none() {
+            return self.stream(ops, row, sink);
+        }
+        // A projection sees all rows before it; between projections rows are held.
+        let (mut ops, mut rows, mut held) = (ops, vec![row.clone()], 0u64);
+        while let Some(at) = split(ops) {
+            let Some(Op::Project(p)) = ops.get(at) else { break };
+            let mut now = 0;
+            let projected = self.project(p, &ops[..at], rows, &mut now)?;
+            self.release(std::mem::replace(&mut held, now));
+            rows = Vec::with_capacity(projected.len());
+            for mut r in projected {
+                let keep = match &p.filter {
+                    Some(f) => self.eval(f, &mut r)?.truth() == Some(true),
+                    None => true,
+                };
+                if keep {
+                    rows.push(r);
+                }
+            }
+            ops = &ops[at + 1..];
+        }
+        for mut r in rows {
+            if self.stream(ops, &mut r, sink)?.is_break() {
+                self.release(held);
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        self.release(held);
+        GO
+    }
+
+    /// Streams several rows.
+    pub(crate) fn stream_all(&self, ops: &[Op], rows: Vec<Row>, sink: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
+        for mut r in rows {
+            if self.stream(ops, &mut r, sink)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        GO
+    }
+
+    fn stream(&self, ops: &[Op], row: &mut Row, sink: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
+        let Some((op, rest)) = ops.split_first() else { return sink(row) };
+        match op {
+            Op::Filter(e) => {
+                if self.eval(e, row)?.truth() == Some(true) {
+                    self.stream(rest, row, sink)
+                } else {
+                    GO
+                }
+            }
+            Op::Let(items) => {
+                for (slot, e) in items {
+                    row[*slot] = self.eval(e, row)?;
+                }
+                self.stream(rest, row, sink)
+            }
+            Op::For { slot, list, position } => {
+                let items = match self.eval(list, row)? {
+                    Val::List(l) => l,
+                    Val::Null => return GO,
+                    one => vec![one].into(),
+                };
+                for (i, item) in (0i64..).zip(items.iter()) {
+                    row[*slot] = item.clone();
+                    if let Some((p, first)) = position {
+                        row[*p] = Val::Int(first + i);
+                    }
+                    if self.stream(rest, row, sink)?.is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+                GO
+            }
+            Op::Match(m) => self.match_op(m, row, &mut |r| self.stream(rest, r, sink)),
+            Op::Project(_) => GO,
+        }
+    }
+
+    fn match_op(&self, m: &MatchOp, row: &mut Row, sink: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
+        for s in &m.binds {
+            row[*s] = Val::Unset;
+        }
+        let mut any = false;
+        let mut used: FxHashSet<EdgeId> = FxHashSet::default();
+        let flow = self.patterns(m, 0, row, &mut used, &mut |r| {
+            if let Some(f) = &m.filter
+                && self.eval(f, r)?.truth() != Some(true)
+            {
+                return GO;
+            }
+            any = true;
+            sink(r)
+        })?;
+        if flow.is_continue() && m.optional && !any {
+            for s in &m.binds {
+                row[*s] = Val::Null;
+            }
+            return sink(row);
+        }
+        Ok(flow)
+    }
+
+    fn patterns(
+        &self,
+        m: &MatchOp,
+        i: usize,
+        row: &mut Row,
+        used: &mut FxHashSet<EdgeId>,
+        sink: &mut dyn FnMut(&mut Row) -> Flow,
+    ) -> Flow {
+        let Some(p) = m.patterns.get(i) else { return sink(row) };
+        self.at.set(p.span);
+        self.find_paths(p, m.graph, row, used, &mut |r, u| self.patterns(m, i + 1, r, u, sink))
+    }
+
+    /// All live nodes, of a type or all.
+    pub(crate) fn candidates(&self, g: u8, ty: Option<NodeType>) -> Result<Rc<Vec<u32>>, QueryError> {
+        if let Some(c) = self.candidates.borrow().get(&(g, ty)) {
+            return Ok(c.clone());
+        }
+        let list = Rc::new(self.graph(g).nodes(ty)?);
+        self.charge((list.len() * 4) as u64)?;
+        self.candidates.borrow_mut().insert((g, ty), list.clone());
+        Ok(list)
+    }
+}
+
+pub(crate) fn finished(v: &Val) -> Val {
+    if matches!(v, Val::Unset) { Val::Null } else { v.clone() }
+}

@@ -1,0 +1,260 @@
+//! Projection: grouping, aggregates, DISTINCT, ORDER BY, OFFSET and LIMIT.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use sv0_graph::GraphView;
+
+use super::{Exec, GO, Row, finished};
+use crate::diag::{Code, QueryError};
+use crate::plan::{AggKind, Aggregate, CExpr, Op, Project};
+use crate::val::Val;
+
+/// An aggregate's running state.
+struct Running {
+    count: i64,
+    sum: Val,
+    best: Val,
+    items: Vec<Val>,
+    seen: HashSet<Vec<u8>>,
+}
+
+impl Running {
+    fn new() -> Self {
+        Self { count: 0, sum: Val::Int(0), best: Val::Null, items: Vec::new(), seen: HashSet::new() }
+    }
+}
+
+struct GroupRow {
+    row: Row,
+    running: Vec<Running>,
+}
+
+impl<G: GraphView> Exec<'_, G> {
+    pub(super) fn project(
+        &self,
+        p: &Project,
+        before: &[Op],
+        input: Vec<Row>,
+        held: &mut u64,
+    ) -> Result<Vec<Row>, QueryError> {
+        let mut nothing = vec![Val::Unset; self.plan.slots];
+        let outer = input.first().cloned();
+        let bound = |e: &Option<CExpr>, what: &str, nothing: &mut Row| -> Result<Option<usize>, QueryError> {
+            let Some(e) = e else { return Ok(None) };
+            match self.eval(e, nothing)? {
+                Val::Int(n) if n >= 0 => Ok(Some(usize::try_from(n).unwrap_or(usize::MAX))),
+                v => Err(QueryError::run(
+                    if matches!(e, CExpr::Param(_)) { Code::Parameter } else { Code::Value },
+                    None,
+                    format!("{what} must be a whole number that isn't negative, not a {}", v.kind()),
+                )),
+            }
+        };
+        let skip = bound(&p.skip, "OFFSET", &mut nothing)?.unwrap_or(0);
+        let limit = bound(&p.limit, "LIMIT", &mut nothing)?;
+        if limit == Some(0) {
+            return Ok(Vec::new());
+        }
+        let mut rows: Vec<Row> = Vec::new();
+        let stream_limit = limit.filter(|_| p.order.is_empty() && p.grouping.is_none()).map(|l| l.saturating_add(skip));
+        if let Some(g) = &p.grouping {
+            let mut index: HashMap<Vec<u8>, usize> = HashMap::new();
+            let mut groups: Vec<GroupRow> = Vec::new();
+            self.stream_all(before, input, &mut |r| {
+                let mut key = Vec::new();
+                for (slot, e) in &g.keys {
+                    let v = self.eval(e, r)?;
+                    v.group_key(&mut key);
+                    r[*slot] = v;
+                }
+                let i = match index.get(&key) {
+                    Some(i) => *i,
+                    None => {
+                        *held += self.hold(r, g.keys.iter().map(|k| k.0))?;
+                        index.insert(key, groups.len());
+                        let running = g.aggregates.iter().map(|_| Running::new()).collect();
+                        groups.push(GroupRow { row: r.clone(), running });
+                        groups.len() - 1
+                    }
+                };
+                for (a, state) in g.aggregates.iter().zip(&mut groups[i].running) {
+                    *held += self.accumulate(a, state, r)?;
+                }
+                GO
+            })
+            .map(|_| ())?;
+            if groups.is_empty() && g.keys.is_empty() {
+                let running = g.aggregates.iter().map(|_| Running::new()).collect();
+                let row = outer.unwrap_or_else(|| vec![Val::Unset; self.plan.slots]);
+                groups.push(GroupRow { row, running });
+            }
+            for mut gr in groups {
+                for (a, state) in g.aggregates.iter().zip(gr.running) {
+                    gr.row[a.slot] = result(a, state)?;
+                }
+                self.items(p, &mut gr.row, Some(&g.keys))?;
+                rows.push(gr.row);
+            }
+            if p.distinct {
+                let mut seen = HashSet::new();
+                rows.retain(|r| seen.insert(items_key(p, r)));
+            }
+        } else {
+            let mut seen = HashSet::new();
+            self.stream_all(before, input, &mut |r| {
+                let mut out = r.clone();
+                self.items(p, &mut out, None)?;
+                if p.distinct && !seen.insert(items_key(p, &out)) {
+                    return GO;
+                }
+                *held += self.hold(&out, p.items.iter().map(|i| i.0))?;
+                rows.push(out);
+                if stream_limit.is_some_and(|l| rows.len() >= l) { Ok(ControlFlow::Break(())) } else { GO }
+            })
+            .map(|_| ())?;
+        }
+        if !p.order.is_empty() {
+            let mut keyed: Vec<(Vec<Val>, Row)> = Vec::with_capacity(rows.len());
+            for mut r in rows {
+                let keys: Result<Vec<Val>, QueryError> = p.order.iter().map(|(e, ..)| self.eval(e, &mut r)).collect();
+                keyed.push((keys?, r));
+            }
+            keyed.sort_by(|(a, _), (b, _)| {
+                p.order
+                    .iter()
+                    .zip(a.iter().zip(b))
+                    .map(|((_, desc, nulls_first), (x, y))| match (x.is_null(), y.is_null()) {
+                        (true, true) => Ordering::Equal,
+                        (true, false) => {
+                            if *nulls_first {
+                                Ordering::Less
+                            } else {
+                                Ordering::Greater
+                            }
+                        }
+                        (false, true) => {
+                            if *nulls_first {
+                                Ordering::Greater
+                            } else {
+                                Ordering::Less
+                            }
+                        }
+                        _ if *desc => y.total_cmp(x),
+                        _ => x.total_cmp(y),
+                    })
+                    .find(|o| o.is_ne())
+                    .unwrap_or(Ordering::Equal)
+            });
+            rows = keyed.into_iter().map(|(_, r)| r).collect();
+        }
+        if skip > 0 {
+            rows.drain(..skip.min(rows.len()));
+        }
+        if let Some(l) = limit {
+            rows.truncate(l);
+        }
+        Ok(rows)
+    }
+
+    /// Sets the columns' slots; keys that grouping computed already stay.
+    fn items(&self, p: &Project, row: &mut Row, keys: Option<&Vec<(usize, CExpr)>>) -> Result<(), QueryError> {
+        let mut values = Vec::with_capacity(p.items.len());
+        for (slot, e) in &p.items {
+            let v = match keys.and_then(|k| k.iter().find(|(s, _)| s == slot)) {
+                Some(_) => row[*slot].clone(),
+                None => self.eval(e, row)?,
+            };
+            values.push((*slot, v));
+        }
+        for (slot, v) in values {
+            row[slot] = finished(&v);
+        }
+        Ok(())
+    }
+
+    fn accumulate(&self, a: &Aggregate, s: &mut Running, row: &mut Row) -> Result<u64, QueryError> {
+        let v = match &a.arg {
+            None => {
+                s.count += 1;
+                return Ok(0);
+            }
+            Some(e) => self.eval(e, row)?,
+        };
+        if v.is_null() {
+            return Ok(0);
+        }
+        let mut bytes = 0;
+        if a.distinct {
+            let mut key = Vec::new();
+            v.group_key(&mut key);
+            bytes += key.len() as u64 + 32;
+            if !s.seen.insert(key) {
+                return Ok(0);
+            }
+        }
+        s.count += 1;
+        match a.kind {
+            AggKind::Count => {}
+            AggKind::Sum | AggKind::Avg => {
+                s.sum = match (&s.sum, &v) {
+                    (Val::Int(x), Val::Int(y)) => match x.checked_add(*y) {
+                        Some(n) => Val::Int(n),
+                        None => return Err(QueryError::run(Code::Value, Some(a.span), "the sum overflows")),
+                    },
+                    (x, y) => match (number(x), number(y)) {
+                        (Some(x), Some(y)) => Val::Float(x + y),
+                        _ => {
+                            let m = format!("sum and avg take numbers, not a {}", v.kind());
+                            return Err(QueryError::run(Code::Value, Some(a.span), m));
+                        }
+                    },
+                };
+            }
+            AggKind::Min | AggKind::Max => {
+                let want = if a.kind == AggKind::Min { Ordering::Less } else { Ordering::Greater };
+                if s.best.is_null() || v.total_cmp(&s.best) == want {
+                    s.best = v;
+                }
+            }
+            AggKind::Collect => {
+                bytes += v.weight();
+                s.items.push(v);
+            }
+        }
+        if bytes > 0 {
+            self.charge(bytes)?;
+        }
+        Ok(bytes)
+    }
+}
+
+fn number(v: &Val) -> Option<f64> {
+    match v {
+        #[expect(clippy::cast_precision_loss, reason = "mixed sums are floats")]
+        Val::Int(n) => Some(*n as f64),
+        Val::Float(f) => Some(*f),
+        _ => None,
+    }
+}
+
+fn result(a: &Aggregate, s: Running) -> Result<Val, QueryError> {
+    Ok(match a.kind {
+        AggKind::Count => Val::Int(s.count),
+        AggKind::Sum => s.sum,
+        AggKind::Avg if s.count == 0 => Val::Null,
+        #[expect(clippy::cast_precision_loss, reason = "an average is a float")]
+        AggKind::Avg => Val::Float(number(&s.sum).unwrap_or(0.0) / s.count as f64),
+        AggKind::Min | AggKind::Max => s.best,
+        AggKind::Collect => Val::List(s.items.into()),
+    })
+}
+
+fn items_key(p: &Project, row: &Row) -> Vec<u8> {
+    let mut k = Vec::new();
+    for (slot, _) in &p.items {
+        row[*slot].group_key(&mut k);
+    }
+    k
+}

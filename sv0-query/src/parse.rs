@@ -1,0 +1,1194 @@
+//! Text to syntax tree.
+
+use std::sync::Arc;
+
+use pest::Parser;
+use pest::error::{ErrorVariant, InputLocation};
+use pest::iterators::Pair;
+
+use crate::ast::{
+    ArithOp, Clause, CmpOp, Dir, EdgePattern, Element, Expr, ExprKind, Filler, Group, Item, Label, Linear, Literal,
+    Match, Name, NodePattern, PathMode, PathPattern, Prefix, Projection, Quant, Quantifier, Query, Selector, SetOp,
+    Sort, Span, Subquery, Term, TextOp,
+};
+use crate::diag::{Code, Diagnostic, QueryError};
+
+#[derive(pest_derive::Parser)]
+#[grammar = "grammar.pest"]
+struct Grammar;
+
+/// Queries longer than this aren't parsed.
+pub const MAX_TEXT: usize = 64 * 1024;
+/// Brackets nested deeper than this aren't parsed.
+pub const MAX_NESTING: usize = 64;
+
+/// Parses a query.
+///
+/// # Errors
+/// Syntax errors, writing clauses, unsupported features: with span and help.
+pub fn parse(text: &str) -> Result<Query, QueryError> {
+    guard(text)?;
+    let mut pairs = Grammar::parse(Rule::query, text).map_err(|e| syntax(text, &e))?;
+    let b = Builder { text };
+    pairs.next().map_or_else(|| Err(b.err((0, 0), "empty query")), |q| b.query(q))
+}
+
+/// Bounds that hold before the recursive parser sees the text.
+fn guard(text: &str) -> Result<(), QueryError> {
+    if text.len() > MAX_TEXT {
+        let m = format!("query of {} bytes; at most {MAX_TEXT} are read", text.len());
+        return Err(QueryError::one(Diagnostic::new(Code::Syntax, (0, 0), m)));
+    }
+    let (mut depth, mut runs) = (0usize, 0usize);
+    let bytes = text.as_bytes();
+    let mut i = 0;
+    while let Some(&c) = bytes.get(i) {
+        match c {
+            b'\'' | b'"' | b'`' => {
+                i += 1;
+                while let Some(&d) = bytes.get(i) {
+                    if d == b'\\' && c != b'`' {
+                        i += 1;
+                    } else if d == c {
+                        break;
+                    }
+                    i += 1;
+                }
+                runs = 0;
+            }
+            b'(' | b'[' | b'{' => {
+                depth += 1;
+                runs = 0;
+            }
+            b')' | b']' | b'}' => {
+                depth = depth.saturating_sub(1);
+                runs = 0;
+            }
+            b'!' | b'-' | b'+' | b'N' | b'n' => runs += 1,
+            c if c.is_ascii_whitespace() || matches!(c, b'o' | b'O' | b't' | b'T') => {}
+            _ => runs = 0,
+        }
+        if depth > MAX_NESTING || runs > 256 {
+            let m = format!("nested deeper than {MAX_NESTING}");
+            return Err(QueryError::one(Diagnostic::new(Code::Syntax, (i, (i + 1).min(text.len())), m)));
+        }
+        i += 1;
+    }
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+    if words.filter(|w| w.eq_ignore_ascii_case("case")).count() > MAX_NESTING {
+        let m = format!("more than {MAX_NESTING} CASE expressions");
+        return Err(QueryError::one(Diagnostic::new(Code::Syntax, (0, 0), m)));
+    }
+    Ok(())
+}
+
+fn syntax(text: &str, e: &pest::error::Error<Rule>) -> QueryError {
+    let at = match e.location {
+        InputLocation::Pos(p) | InputLocation::Span((p, _)) => p,
+    };
+    let rest = text.get(at..).unwrap_or("");
+    let len = rest
+        .chars()
+        .next()
+        .map_or(0, char::len_utf8)
+        .max(rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len()));
+    let span = (at, at + len);
+    let found = text.get(span.0..span.1).unwrap_or("");
+    let word = found.to_uppercase();
+    let unsupported = |feature: &str, help: &str| {
+        QueryError::one(Diagnostic::new(Code::Unsupported, span, format!("{feature} isn't supported")).help(help))
+    };
+    let before = text.get(..at).unwrap_or("").trim_end();
+    let next_word = rest.get(len..).unwrap_or("").trim_start().to_uppercase();
+    let not_a_query = word == "SELECT"
+        || (["CREATE", "DROP"].contains(&&*word) && ["GRAPH", "SCHEMA"].iter().any(|w| next_word.starts_with(w)));
+    if not_a_query {
+        let m = format!("`{found}` isn't part of sv0's language");
+        let help = "sv0 answers queries: write `MATCH … RETURN …`";
+        return QueryError::one(Diagnostic::new(Code::NotAQuery, span, m).help(help));
+    }
+    if word == "KEEP" {
+        return unsupported("KEEP", "write the selector before the path pattern");
+    }
+    if rest.starts_with('/') && before.ends_with(['-', '~']) {
+        return unsupported("a simplified path pattern", "write `-[:A|B]->+`");
+    }
+    if rest.starts_with('+') && before.ends_with('|') {
+        return unsupported("multiset alternation `|+|`", "write `|`");
+    }
+    if rest.starts_with('$') && before.rfind('(').is_some_and(|o| !before.get(o..).unwrap_or("").contains([')', '{'])) {
+        return unsupported("a parameter as a property map", "name the properties: `{name: $name}`");
+    }
+    if rest.starts_with('|') && before.ends_with(')') && before.rfind('[').is_some() {
+        return unsupported("a pattern comprehension", "write `OPTIONAL MATCH` and `collect(…)`");
+    }
+    if ["CREATE", "INSERT", "MERGE", "SET", "DELETE", "DETACH", "REMOVE", "DROP", "FOREACH", "LOAD"].contains(&&*word) {
+        return read_only(span);
+    }
+    if rest.starts_with('~') || rest.starts_with("<~") {
+        return unsupported(
+            "an undirected edge `~`",
+            "all edges are directed here; write `-[…]-` for either direction",
+        );
+    }
+    if rest.starts_with("-/") || rest.starts_with("<-/") {
+        return unsupported("a simplified path pattern", "write `-[:A|B]->+`");
+    }
+    if rest.starts_with("/->") || rest.starts_with("|+|") {
+        return unsupported("this path pattern", "write the alternatives as `-[:A|B]->`");
+    }
+    if rest.starts_with('^') {
+        return unsupported("`^`", "multiply, or compute it outside");
+    }
+    if rest.starts_with('{') {
+        return unsupported("a map here", "return the values as columns of their own");
+    }
+    let expected = match &e.variant {
+        ErrorVariant::ParsingError { positives, .. } => {
+            let mut names: Vec<&str> = positives.iter().filter_map(|r| human(*r)).collect();
+            names.sort_unstable();
+            names.dedup();
+            names.truncate(6);
+            names.join(", ")
+        }
+        ErrorVariant::CustomError { message } => message.clone(),
+    };
+    let what = if found.is_empty() { "end of query".to_owned() } else { format!("`{found}`") };
+    let mut d = Diagnostic::new(Code::Syntax, span, format!("unexpected {what}"));
+    if !expected.is_empty() {
+        d = d.help(format!("expected {expected}"));
+    }
+    QueryError::one(d)
+}
+
+fn read_only(span: Span) -> QueryError {
+    QueryError::one(
+        Diagnostic::new(Code::ReadOnly, span, "sv0 queries cannot change the graph")
+            .help("connectors load data, tags are set through the API"),
+    )
+}
+
+/// A grammar rule in a user's words; `None` for rules that say nothing to one.
+fn human(r: Rule) -> Option<&'static str> {
+    Some(match r {
+        Rule::node | Rule::path_pattern => "a node pattern `(…)`",
+        Rule::edge | Rule::edge_right | Rule::edge_abbrev => "an edge pattern `-[…]->`",
+        Rule::expr | Rule::var_ref | Rule::number | Rule::string | Rule::not_op | Rule::minus => "an expression",
+        Rule::where_c => "WHERE",
+        Rule::match_c => "MATCH",
+        Rule::return_c => "RETURN",
+        Rule::with_c => "WITH",
+        Rule::order_by => "ORDER BY",
+        Rule::limit_c => "LIMIT",
+        Rule::cmp_op | Rule::add_op | Rule::mul_op => "an operator",
+        Rule::label_atom | Rule::label_or => "a label",
+        Rule::ident | Rule::plain => "a name",
+        Rule::uint => "a whole number",
+        Rule::EOI => "the end of the query",
+        _ => return None,
+    })
+}
+
+struct Builder<'t> {
+    text: &'t str,
+}
+
+type P<'i> = Pair<'i, Rule>;
+type R<T> = Result<T, QueryError>;
+
+/// What stands in a rule, its keywords left out where they say nothing more.
+fn parts(p: P<'_>) -> impl Iterator<Item = P<'_>> + Clone {
+    p.into_inner().filter(|c| !is_noise(c.as_rule()))
+}
+
+fn is_noise(r: Rule) -> bool {
+    matches!(
+        r,
+        Rule::k_explain
+            | Rule::k_profile
+            | Rule::k_union
+            | Rule::k_except
+            | Rule::k_intersect
+            | Rule::k_distinct
+            | Rule::k_use
+            | Rule::k_match
+            | Rule::k_optional
+            | Rule::k_repeatable
+            | Rule::k_elements
+            | Rule::k_element
+            | Rule::k_different
+            | Rule::k_edges
+            | Rule::k_edge
+            | Rule::k_where
+            | Rule::k_filter
+            | Rule::k_let
+            | Rule::k_for
+            | Rule::k_in
+            | Rule::k_with
+            | Rule::k_unwind
+            | Rule::k_as
+            | Rule::k_return
+            | Rule::k_next
+            | Rule::k_group
+            | Rule::k_by
+            | Rule::k_order
+            | Rule::k_asc
+            | Rule::k_ascending
+            | Rule::k_desc
+            | Rule::k_descending
+            | Rule::k_nulls
+            | Rule::k_first
+            | Rule::k_last
+            | Rule::k_skip
+            | Rule::k_limit
+            | Rule::k_shortest
+            | Rule::k_groups
+            | Rule::k_walk
+            | Rule::k_trail
+            | Rule::k_acyclic
+            | Rule::k_simple
+            | Rule::k_paths
+            | Rule::k_path
+            | Rule::k_is
+            | Rule::k_not
+            | Rule::k_or
+            | Rule::k_xor
+            | Rule::k_and
+            | Rule::k_null
+            | Rule::k_labeled
+            | Rule::k_source
+            | Rule::k_destination
+            | Rule::k_of
+            | Rule::k_starts
+            | Rule::k_ends
+            | Rule::k_contains
+            | Rule::k_case
+            | Rule::k_when
+            | Rule::k_then
+            | Rule::k_else
+            | Rule::k_end
+            | Rule::k_cast
+            | Rule::k_exists
+            | Rule::k_count
+            | Rule::k_value
+            | Rule::k_write
+    )
+}
+
+fn span(p: &P<'_>) -> Span {
+    (p.as_span().start(), p.as_span().end())
+}
+
+impl Builder<'_> {
+    fn err(&self, span: Span, message: &str) -> QueryError {
+        QueryError::one(Diagnostic::new(Code::Syntax, span, message))
+    }
+
+    fn query(&self, p: P<'_>) -> R<Query> {
+        let (mut prefix, mut first, mut rest, mut op) = (None, None, Vec::new(), SetOp::Union);
+        for q in parts(p) {
+            match q.as_rule() {
+                Rule::prefix => {
+                    let explain = q.as_str().to_uppercase().starts_with("EXPLAIN");
+                    prefix = Some(if explain { Prefix::Explain } else { Prefix::Profile });
+                }
+                Rule::statement => {
+                    for s in parts(q) {
+                        match s.as_rule() {
+                            Rule::linear if first.is_none() => first = Some(self.linear(s)?),
+                            Rule::linear => rest.push((op, self.linear(s)?)),
+                            Rule::setop => op = setop(&s),
+                            _ => {}
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        let first = first.ok_or_else(|| self.err((0, 0), "empty query"))?;
+        Ok(Query { prefix, first, rest })
+    }
+
+    fn linear(&self, p: P<'_>) -> R<Linear> {
+        let at = span(&p);
+        let mut graph = None;
+        let mut clauses: Vec<Clause> = Vec::new();
+        let mut next = false;
+        let mut returned: Option<Span> = None;
+        for c in parts(p) {
+            let here = span(&c);
+            if let Some(r) = returned
+                && c.as_rule() != Rule::next_c
+            {
+                let d = Diagnostic::new(Code::Syntax, here, "a clause after RETURN").help("write NEXT between them");
+                let _ = r;
+                return Err(QueryError::one(d));
+            }
+            match c.as_rule() {
+                Rule::use_clause => graph = Some(self.graph_name(c)?),
+                Rule::match_c => clauses.push(Clause::Match(self.match_body(c, false)?)),
+                Rule::optional_c => clauses.push(Clause::Match(self.match_body(c, true)?)),
+                Rule::filter_c => clauses.push(Clause::Filter(self.first_expr(c)?)),
+                Rule::let_c => {
+                    let items = parts(c).map(|i| self.let_item(i)).collect::<R<Vec<_>>>()?;
+                    clauses.push(Clause::Let(items));
+                }
+                Rule::for_c => clauses.push(self.for_clause(c)?),
+                Rule::unwind_c => {
+                    let mut i = parts(c);
+                    let list = self.expr_of(i.next(), here)?;
+                    let var = self.name_of(i.next(), here)?;
+                    clauses.push(Clause::For { var, list, position: None });
+                }
+                Rule::with_c => {
+                    let (mut projection, mut filter) = (None, None);
+                    for i in parts(c) {
+                        match i.as_rule() {
+                            Rule::projection => projection = Some(self.projection(i)?),
+                            Rule::where_c => filter = Some(self.first_expr(i)?),
+                            _ => {}
+                        }
+                    }
+                    let projection = projection.ok_or_else(|| self.err(here, "WITH without columns"))?;
+                    clauses.push(Clause::With(projection, filter));
+                }
+                Rule::return_c => {
+                    let i = parts(c).next().ok_or_else(|| self.err(here, "RETURN without columns"))?;
+                    clauses.push(Clause::Return(self.projection(i)?));
+                    returned = Some(here);
+                }
+                Rule::next_c => {
+                    let Some(Clause::Return(_)) = clauses.last() else {
+                        return Err(self.err(here, "NEXT follows RETURN"));
+                    };
+                    if let Some(Clause::Return(p)) = clauses.pop() {
+                        clauses.push(Clause::With(p, None));
+                    }
+                    returned = None;
+                    next = true;
+                }
+                Rule::readonly_c => {
+                    let word = c.as_str().split_whitespace().next().unwrap_or("");
+                    let at = (here.0, here.0 + word.len());
+                    if ["session", "start", "commit", "rollback"].contains(&&*word.to_lowercase()) {
+                        let m = format!("`{word}` isn't part of sv0's language");
+                        return Err(QueryError::one(Diagnostic::new(Code::NotAQuery, at, m)));
+                    }
+                    if word.eq_ignore_ascii_case("call") {
+                        let d = Diagnostic::new(Code::Unsupported, at, "procedures and CALL aren't supported")
+                            .help("write the pattern itself with MATCH");
+                        return Err(QueryError::one(d));
+                    }
+                    let second = c.as_str().split_whitespace().nth(1).unwrap_or("").to_uppercase();
+                    let catalog = ["GRAPH", "SCHEMA"].contains(&second.as_str());
+                    if catalog && ["create", "drop"].contains(&&*word.to_lowercase()) {
+                        let m = format!("`{word} {second}` isn't part of sv0's language");
+                        return Err(QueryError::one(Diagnostic::new(Code::NotAQuery, at, m)));
+                    }
+                    return Err(read_only(at));
+                }
+                _ => {}
+            }
+        }
+        let _ = (next, at);
+        Ok(Linear { graph, clauses })
+    }
+
+    fn graph_name(&self, p: P<'_>) -> R<Name> {
+        let at = span(&p);
+        let g = parts(p).next().ok_or_else(|| self.err(at, "USE without a graph"))?;
+        let dollar = g.as_str().starts_with("$$");
+        let n = self.name_of(parts(g).next(), at)?;
+        Ok(if dollar { Name { text: format!("$${}", n.text).into(), span: n.span } } else { n })
+    }
+
+    fn let_item(&self, p: P<'_>) -> R<(Name, Expr)> {
+        let at = span(&p);
+        let mut i = parts(p);
+        Ok((self.name_of(i.next(), at)?, self.expr_of(i.next(), at)?))
+    }
+
+    fn for_clause(&self, p: P<'_>) -> R<Clause> {
+        let at = span(&p);
+        let mut i = parts(p);
+        let var = self.name_of(i.next(), at)?;
+        let list = self.expr_of(i.next(), at)?;
+        let position = match i.next() {
+            Some(k) => {
+                let first = i64::from(k.as_rule() == Rule::k_ordinality);
+                Some((self.name_of(i.next(), at)?, first))
+            }
+            None => None,
+        };
+        Ok(Clause::For { var, list, position })
+    }
+
+    fn name_of(&self, p: Option<P<'_>>, at: Span) -> R<Name> {
+        p.map(|p| self.ident(p)).ok_or_else(|| self.err(at, "a name is missing"))
+    }
+
+    fn ident(&self, p: P<'_>) -> Name {
+        let at = span(&p);
+        let p = if matches!(p.as_rule(), Rule::var) { parts(p).next() } else { Some(p) };
+        let inner = p.and_then(|p| parts(p).next());
+        let text: Arc<str> = match inner {
+            Some(i) if i.as_rule() == Rule::quoted => i.as_str().replace("``", "`").into(),
+            Some(i) => i.as_str().into(),
+            None => "".into(),
+        };
+        Name { text, span: at }
+    }
+
+    fn match_body(&self, p: P<'_>, optional: bool) -> R<Match> {
+        let at = span(&p);
+        let mut m = Match { optional, repeatable: false, patterns: Vec::new(), filter: None, span: at };
+        let body = if p.as_rule() == Rule::match_body { Some(p) } else { parts(p).next() };
+        for c in body.into_iter().flat_map(parts) {
+            match c.as_rule() {
+                Rule::match_mode => m.repeatable = c.as_str().to_uppercase().starts_with("REPEATABLE"),
+                Rule::path_pattern => m.patterns.push(self.path_pattern(c)?),
+                Rule::where_c => m.filter = Some(self.first_expr(c)?),
+                _ => {}
+            }
+        }
+        if m.patterns.len() > 16 {
+            return Err(QueryError::one(Diagnostic::new(Code::Pattern, at, "more than 16 path patterns in one MATCH")));
+        }
+        Ok(m)
+    }
+
+    fn path_pattern(&self, p: P<'_>) -> R<PathPattern> {
+        let at = span(&p);
+        let mut out = PathPattern { var: None, selector: None, legacy: false, mode: None, term: Vec::new(), span: at };
+        for c in parts(p) {
+            match c.as_rule() {
+                Rule::ident => out.var = Some(self.ident(c)),
+                Rule::legacy => {
+                    out.legacy = true;
+                    for l in parts(c) {
+                        match l.as_rule() {
+                            Rule::k_shortestpath => out.selector = Some(Selector::Shortest(1)),
+                            Rule::k_allshortestpaths => out.selector = Some(Selector::AllShortest),
+                            Rule::path_term => out.term = self.term(l)?,
+                            _ => {}
+                        }
+                    }
+                }
+                Rule::selector => out.selector = Some(self.selector(c)?),
+                Rule::path_mode => out.mode = self.path_mode(&c),
+                Rule::path_term => out.term = self.term(c)?,
+                _ => {}
+            }
+        }
+        // A single unquantified group around everything is a pre-filter's parentheses: keep it as the group it is.
+        Ok(out)
+    }
+
+    fn selector(&self, p: P<'_>) -> R<Selector> {
+        let at = span(&p);
+        let s = parts(p).next().ok_or_else(|| self.err(at, "selector"))?;
+        let rule = s.as_rule();
+        let k = parts(s).find(|i| i.as_rule() == Rule::uint).map(|u| self.uint(&u)).transpose()?;
+        if k == Some(0) {
+            return Err(QueryError::one(Diagnostic::new(Code::Pattern, at, "a selector of 0 paths")));
+        }
+        Ok(match rule {
+            Rule::sel_all_shortest => Selector::AllShortest,
+            Rule::sel_any_shortest => Selector::Shortest(1),
+            Rule::sel_shortest_groups => Selector::ShortestGroups(k.unwrap_or(1)),
+            Rule::sel_shortest_k => Selector::Shortest(k.unwrap_or(1)),
+            Rule::sel_any_k | Rule::sel_any => Selector::Any(k.unwrap_or(1)),
+            _ => Selector::All,
+        })
+    }
+
+    fn path_mode(&self, p: &P<'_>) -> Option<PathMode> {
+        let w = p.as_str().to_uppercase();
+        [
+            ("WALK", PathMode::Walk),
+            ("TRAIL", PathMode::Trail),
+            ("ACYCLIC", PathMode::Acyclic),
+            ("SIMPLE", PathMode::Simple),
+        ]
+        .into_iter()
+        .find(|(n, _)| w.starts_with(n))
+        .map(|(_, m)| m)
+    }
+
+    fn term(&self, p: P<'_>) -> R<Term> {
+        let mut out = Vec::new();
+        for c in parts(p) {
+            match c.as_rule() {
+                Rule::node => out.push(Element::Node(self.node(c)?)),
+                Rule::edge_q => out.push(self.edge_q(c)?),
+                Rule::group_q => out.push(self.group(c)?),
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+
+    fn node(&self, p: P<'_>) -> R<NodePattern> {
+        let at = span(&p);
+        let filler = match parts(p).next() {
+            Some(f) => self.filler(f)?.0,
+            None => Filler::default(),
+        };
+        Ok(NodePattern { filler, span: at })
+    }
+
+    fn filler(&self, p: P<'_>) -> R<(Filler, Option<Quantifier>)> {
+        let mut f = Filler::default();
+        let mut star = None;
+        for c in parts(p) {
+            let at = span(&c);
+            match c.as_rule() {
+                Rule::var => f.var = Some(self.ident(c)),
+                Rule::label_part => {
+                    let l = parts(c).next().ok_or_else(|| self.err(at, "a label is missing"))?;
+                    f.label = Some(self.label(l)?);
+                }
+                Rule::props => {
+                    for q in parts(c) {
+                        f.props.push(self.let_item(q)?);
+                    }
+                }
+                Rule::where_c => f.filter = Some(self.first_expr(c)?),
+                Rule::star_q => star = Some(self.star(c)?),
+                _ => {}
+            }
+        }
+        Ok((f, star))
+    }
+
+    fn star(&self, p: P<'_>) -> R<Quantifier> {
+        let at = span(&p);
+        let (mut min, mut max) = (1, None);
+        if let Some(i) = parts(p).next() {
+            if i.as_rule() == Rule::uint {
+                min = self.uint(&i)?;
+                max = Some(min);
+            } else {
+                let text = i.as_str();
+                let dots = text.find("..").unwrap_or(0);
+                for u in parts(i.clone()) {
+                    if u.as_span().start() - i.as_span().start() < dots {
+                        min = self.uint(&u)?;
+                    } else {
+                        max = Some(self.uint(&u)?);
+                    }
+                }
+            }
+        }
+        self.quantifier_of(min, max, false, at)
+    }
+
+    fn quantifier_of(&self, min: u32, max: Option<u32>, optional: bool, at: Span) -> R<Quantifier> {
+        if max.is_some_and(|m| m < min) {
+            let d = Diagnostic::new(Code::Pattern, at, "the quantifier's upper bound is below its lower bound");
+            return Err(QueryError::one(d));
+        }
+        Ok(Quantifier { min, max, optional, span: at })
+    }
+
+    fn quant(&self, p: P<'_>) -> R<Quantifier> {
+        let at = span(&p);
+        let q = parts(p).next().ok_or_else(|| self.err(at, "quantifier"))?;
+        match q.as_rule() {
+            Rule::q_star => self.quantifier_of(0, None, false, at),
+            Rule::q_plus => self.quantifier_of(1, None, false, at),
+            Rule::q_opt => self.quantifier_of(0, Some(1), true, at),
+            _ => {
+                let text = q.as_str();
+                let comma = text.find(',');
+                let (mut min, mut max) = (0, None);
+                for u in parts(q.clone()) {
+                    let before = comma.is_none_or(|c| u.as_span().start() - q.as_span().start() < c);
+                    let n = self.uint(&u)?;
+                    if before {
+                        min = n;
+                    } else {
+                        max = Some(n);
+                    }
+                    if comma.is_none() {
+                        max = Some(n);
+                    }
+                }
+                self.quantifier_of(min, max, false, at)
+            }
+        }
+    }
+
+    fn uint(&self, p: &P<'_>) -> R<u32> {
+        p.as_str().replace('_', "").parse().map_err(|_| self.err(span(p), "the number is too large"))
+    }
+
+    fn edge_q(&self, p: P<'_>) -> R<Element> {
+        let at = span(&p);
+        let (mut edge, mut quant) = (None, None);
+        for c in parts(p) {
+            match c.as_rule() {
+                Rule::edge => {
+                    let (e, star) = self.edge(c)?;
+                    edge = Some(e);
+                    quant = star;
+                }
+                Rule::quant if quant.is_some() => {
+                    let d = Diagnostic::new(Code::Pattern, at, "an edge with two quantifiers");
+                    return Err(QueryError::one(d));
+                }
+                Rule::quant => quant = Some(self.quant(c)?),
+                _ => {}
+            }
+        }
+        let edge = edge.ok_or_else(|| self.err(at, "edge"))?;
+        Ok(Element::Edge(edge, quant))
+    }
+
+    fn edge(&self, p: P<'_>) -> R<(EdgePattern, Option<Quantifier>)> {
+        let at = span(&p);
+        let e = parts(p).next().ok_or_else(|| self.err(at, "edge"))?;
+        let dir = match e.as_rule() {
+            Rule::edge_right => Dir::Right,
+            Rule::edge_left => Dir::Left,
+            Rule::edge_abbrev => match e.as_str().trim() {
+                s if s.starts_with('<') && s.ends_with('>') => Dir::Any,
+                s if s.starts_with('<') => Dir::Left,
+                s if s.ends_with('>') => Dir::Right,
+                _ => Dir::Any,
+            },
+            _ => Dir::Any,
+        };
+        let abbrev = e.as_rule() == Rule::edge_abbrev;
+        let (filler, star) = match parts(e).next() {
+            Some(f) if !abbrev => self.filler(f)?,
+            _ => (Filler::default(), None),
+        };
+        Ok((EdgePattern { filler, dir, span: at }, star))
+    }
+
+    fn group(&self, p: P<'_>) -> R<Element> {
+        let at = span(&p);
+        let mut g = Group { alternatives: Vec::new(), filter: None, quantifier: None, span: at };
+        for c in parts(p) {
+            match c.as_rule() {
+                Rule::group => {
+                    for i in parts(c) {
+                        match i.as_rule() {
+                            Rule::path_alt => {
+                                for t in parts(i) {
+                                    g.alternatives.push(self.term(t)?);
+                                }
+                            }
+                            Rule::where_c => g.filter = Some(self.first_expr(i)?),
+                            _ => {}
+                        }
+                    }
+                }
+                Rule::quant => g.quantifier = Some(self.quant(c)?),
+                _ => {}
+            }
+        }
+        Ok(Element::Group(Box::new(g)))
+    }
+
+    fn label(&self, p: P<'_>) -> R<Label> {
+        let at = span(&p);
+        let rule = p.as_rule();
+        let missing = || self.err(at, "a label is missing");
+        let fold = |parts: Vec<Label>, f: fn(Box<Label>, Box<Label>) -> Label| {
+            parts.into_iter().reduce(|a, b| f(Box::new(a), Box::new(b))).ok_or_else(missing)
+        };
+        match rule {
+            Rule::label_or => fold(parts(p).map(|c| self.label(c)).collect::<R<_>>()?, Label::Or),
+            Rule::label_and => fold(parts(p).map(|c| self.label(c)).collect::<R<_>>()?, Label::And),
+            Rule::label_not => {
+                let mut bangs = 0;
+                let mut inner = None;
+                for c in parts(p) {
+                    if c.as_rule() == Rule::bang {
+                        bangs += 1;
+                    } else {
+                        inner = Some(self.label(c)?);
+                    }
+                }
+                let l = inner.ok_or_else(missing)?;
+                Ok(if bangs % 2 == 1 { Label::Not(Box::new(l)) } else { l })
+            }
+            _ => {
+                let c = parts(p).next().ok_or_else(missing)?;
+                match c.as_rule() {
+                    Rule::label_any => Ok(Label::Any),
+                    Rule::label_or => self.label(c),
+                    _ => Ok(Label::Name(self.ident(c))),
+                }
+            }
+        }
+    }
+
+    fn projection(&self, p: P<'_>) -> R<Projection> {
+        let at = span(&p);
+        let mut out = Projection {
+            distinct: false,
+            star: false,
+            items: Vec::new(),
+            group_by: None,
+            order: Vec::new(),
+            skip: None,
+            limit: None,
+            span: at,
+        };
+        for c in parts(p) {
+            match c.as_rule() {
+                Rule::distinct => out.distinct = true,
+                Rule::star => out.star = true,
+                Rule::item => out.items.push(self.item(c)?),
+                Rule::group_by => out.group_by = Some(parts(c).map(|i| self.ident(i)).collect()),
+                Rule::order_by => {
+                    for s in parts(c) {
+                        out.order.push(self.sort(s)?);
+                    }
+                }
+                Rule::skip_c => out.skip = Some(self.first_expr(c)?),
+                Rule::limit_c => out.limit = Some(self.first_expr(c)?),
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+
+    fn item(&self, p: P<'_>) -> R<Item> {
+        let at = span(&p);
+        let mut i = parts(p);
+        let expr = self.expr_of(i.next(), at)?;
+        let alias = i.next().map(|n| self.ident(n));
+        let aliased = alias.is_some();
+        let name = alias.unwrap_or_else(|| {
+            let text = self.text.get(expr.span.0..expr.span.1).unwrap_or("").trim();
+            let text = match &expr.kind {
+                ExprKind::Var(v) => v.to_string(),
+                _ => text.to_owned(),
+            };
+            Name { text: text.into(), span: expr.span }
+        });
+        Ok(Item { expr, name, aliased })
+    }
+
+    fn sort(&self, p: P<'_>) -> R<Sort> {
+        let at = span(&p);
+        let mut out: Option<Sort> = None;
+        for c in parts(p) {
+            match (c.as_rule(), &mut out) {
+                (Rule::expr, _) => out = Some(Sort { expr: self.expr(c)?, descending: false, nulls_first: None }),
+                (Rule::desc, Some(s)) => s.descending = true,
+                (Rule::nulls_first, Some(s)) => s.nulls_first = Some(true),
+                (Rule::nulls_last, Some(s)) => s.nulls_first = Some(false),
+                _ => {}
+            }
+        }
+        out.ok_or_else(|| self.err(at, "a sort key is missing"))
+    }
+
+    fn first_expr(&self, p: P<'_>) -> R<Expr> {
+        let at = span(&p);
+        let e = parts(p).find(|c| c.as_rule() == Rule::expr);
+        self.expr_of(e, at)
+    }
+
+    fn expr_of(&self, p: Option<P<'_>>, at: Span) -> R<Expr> {
+        p.map_or_else(|| Err(self.err(at, "an expression is missing")), |p| self.expr(p))
+    }
+
+    fn boxed(&self, p: Option<P<'_>>, at: Span) -> R<Box<Expr>> {
+        self.expr_of(p, at).map(Box::new)
+    }
+
+    /// Any expression rule.
+    fn expr(&self, p: P<'_>) -> R<Expr> {
+        let at = trimmed(self.text, span(&p));
+        let e = |kind| Ok(Expr { kind, span: at });
+        match p.as_rule() {
+            Rule::expr | Rule::paren => self.expr_of(parts(p).next(), at),
+            Rule::or_e => self.fold(p, ExprKind::Or),
+            Rule::xor_e => self.fold(p, ExprKind::Xor),
+            Rule::and_e => self.fold(p, ExprKind::And),
+            Rule::not_e => {
+                let mut nots = 0;
+                let mut inner = None;
+                for c in parts(p) {
+                    if c.as_rule() == Rule::not_op {
+                        nots += 1;
+                    } else {
+                        inner = Some(self.expr(c)?);
+                    }
+                }
+                let mut x = inner.ok_or_else(|| self.err(at, "an expression is missing"))?;
+                for _ in 0..nots {
+                    x = Expr { kind: ExprKind::Not(Box::new(x)), span: at };
+                }
+                Ok(x)
+            }
+            Rule::cmp_e => self.comparison(p),
+            Rule::add_e | Rule::mul_e => {
+                let mut i = parts(p);
+                let mut acc = self.expr_of(i.next(), at)?;
+                while let Some(op) = i.next() {
+                    let o = match op.as_str() {
+                        "||" => ArithOp::Concat,
+                        "+" => ArithOp::Add,
+                        "-" => ArithOp::Sub,
+                        "*" => ArithOp::Mul,
+                        "/" => ArithOp::Div,
+                        _ => ArithOp::Mod,
+                    };
+                    let rhs = self.expr_of(i.next(), at)?;
+                    let sp = (acc.span.0, rhs.span.1);
+                    acc = Expr { kind: ExprKind::Arith(o, Box::new(acc), Box::new(rhs)), span: sp };
+                }
+                Ok(acc)
+            }
+            Rule::unary_e => {
+                let mut negative = false;
+                let mut signs = 0;
+                let mut inner = None;
+                for c in parts(p) {
+                    if c.as_rule() == Rule::minus {
+                        negative ^= c.as_str() == "-";
+                        signs += 1;
+                    } else {
+                        inner = Some(self.signed(c, negative)?);
+                    }
+                }
+                let x = inner.ok_or_else(|| self.err(at, "an expression is missing"))?;
+                match x.kind {
+                    ExprKind::Lit(Literal::Int(_) | Literal::Float(_)) => Ok(Expr { span: at, ..x }),
+                    _ if negative => e(ExprKind::Neg(Box::new(x))),
+                    _ if signs > 0 => Ok(x),
+                    _ => Ok(x),
+                }
+            }
+            Rule::postfix => {
+                let mut i = parts(p);
+                let mut acc = self.expr_of(i.next(), at)?;
+                for post in i {
+                    let sp = (acc.span.0, span(&post).1);
+                    let Some(x) = parts(post).next() else { continue };
+                    let kind = match x.as_rule() {
+                        Rule::ident => ExprKind::Prop(Box::new(acc), self.ident(x)),
+                        Rule::index => ExprKind::Index(Box::new(acc), self.boxed(parts(x).next(), at)?),
+                        _ => {
+                            let (mut from, mut to) = (None, None);
+                            for s in parts(x) {
+                                let is_from = s.as_rule() == Rule::slice_from;
+                                let v = self.boxed(parts(s).next(), at)?;
+                                if is_from {
+                                    from = Some(v);
+                                } else {
+                                    to = Some(v);
+                                }
+                            }
+                            ExprKind::Slice(Box::new(acc), from, to)
+                        }
+                    };
+                    acc = Expr { kind, span: sp };
+                }
+                Ok(acc)
+            }
+            Rule::number => self.number(&p, false),
+            Rule::string => e(ExprKind::Lit(Literal::Str(self.string(p)?))),
+            Rule::k_true_l => e(ExprKind::Lit(Literal::Bool(true))),
+            Rule::k_false_l => e(ExprKind::Lit(Literal::Bool(false))),
+            Rule::k_null_l => e(ExprKind::Lit(Literal::Null)),
+            Rule::param => e(ExprKind::Param(self.name_of(parts(p).next(), at)?.text)),
+            Rule::var_ref => e(ExprKind::Var(self.name_of(parts(p).next(), at)?.text)),
+            Rule::list => e(ExprKind::List(parts(p).map(|c| self.expr(c)).collect::<R<_>>()?)),
+            Rule::list_comp => {
+                let (mut var, mut list, mut filter, mut map) = (None, None, None, None);
+                for c in parts(p) {
+                    match c.as_rule() {
+                        Rule::ident => var = Some(self.ident(c)),
+                        Rule::expr if list.is_none() => list = Some(Box::new(self.expr(c)?)),
+                        Rule::expr => map = Some(Box::new(self.expr(c)?)),
+                        Rule::where_c => filter = Some(Box::new(self.first_expr(c)?)),
+                        _ => {}
+                    }
+                }
+                let (Some(var), Some(list)) = (var, list) else { return Err(self.err(at, "list comprehension")) };
+                e(ExprKind::ListComp { var, list, filter, map })
+            }
+            Rule::list_pred => {
+                let mut i = parts(p);
+                let q = match i.next().map(|k| k.as_rule()) {
+                    Some(Rule::k_any) => Quant::Any,
+                    Some(Rule::k_all) => Quant::All,
+                    Some(Rule::k_none) => Quant::None,
+                    _ => Quant::Single,
+                };
+                let var = self.name_of(i.next(), at)?;
+                let list = self.boxed(i.next(), at)?;
+                let w = i.next().ok_or_else(|| self.err(at, "WHERE is missing"))?;
+                e(ExprKind::ListPred(q, var, list, Box::new(self.first_expr(w)?)))
+            }
+            Rule::case_e => self.case(p),
+            Rule::cast_e => {
+                let mut i = parts(p);
+                e(ExprKind::Cast(self.boxed(i.next(), at)?, self.name_of(i.next(), at)?))
+            }
+            Rule::exists_e => e(ExprKind::Exists(Box::new(self.subquery(p)?))),
+            Rule::count_e => e(ExprKind::Count(Box::new(self.subquery(p)?))),
+            Rule::value_e => e(ExprKind::Value(Box::new(self.subquery(p)?))),
+            Rule::pattern_pred => {
+                let mut term = Vec::new();
+                for c in parts(p) {
+                    match c.as_rule() {
+                        Rule::node => term.push(Element::Node(self.node(c)?)),
+                        _ => term.push(self.edge_q(c)?),
+                    }
+                }
+                e(ExprKind::Exists(Box::new(pattern_subquery(term, at))))
+            }
+            Rule::call => self.call(p),
+            r => Err(self.err(at, &format!("unexpected {r:?}"))),
+        }
+    }
+
+    /// A negative literal is one literal, so that the least integer can be written.
+    fn signed(&self, p: P<'_>, negative: bool) -> R<Expr> {
+        let mut inner = parts(p.clone());
+        if let (Some(n), None) = (inner.next(), inner.next())
+            && n.as_rule() == Rule::number
+        {
+            return self.number(&n, negative);
+        }
+        self.expr(p)
+    }
+
+    fn number(&self, p: &P<'_>, negative: bool) -> R<Expr> {
+        let at = span(p);
+        let text = p.as_str().replace('_', "").to_lowercase();
+        let digits = |radix: u32, d: &str| {
+            let d = if negative { format!("-{d}") } else { d.to_owned() };
+            i64::from_str_radix(&d, radix).map_err(|_| self.err(at, "the integer is out of range"))
+        };
+        let rule = parts(p.clone()).next().map(|i| i.as_rule());
+        let lit = match rule {
+            Some(Rule::hex) => Literal::Int(digits(16, text.trim_start_matches("0x"))?),
+            Some(Rule::octal) => Literal::Int(digits(8, text.trim_start_matches("0o"))?),
+            Some(Rule::float) => {
+                let f: f64 = text.parse().map_err(|_| self.err(at, "malformed number"))?;
+                if !f.is_finite() {
+                    return Err(self.err(at, "the number is out of range"));
+                }
+                Literal::Float(if negative { -f } else { f })
+            }
+            _ => Literal::Int(digits(10, &text)?),
+        };
+        Ok(Expr { kind: ExprKind::Lit(lit), span: at })
+    }
+
+    fn string(&self, p: P<'_>) -> R<Arc<str>> {
+        let at = span(&p);
+        let inner = parts(p).next().map_or("", |i| i.as_str());
+        let quote = self.text.as_bytes().get(at.0).copied().unwrap_or(b'\'') as char;
+        let mut out = String::with_capacity(inner.len());
+        let mut chars = inner.chars();
+        while let Some(c) = chars.next() {
+            if c == quote {
+                chars.next();
+                out.push(quote);
+            } else if c == '\\' {
+                match chars.next() {
+                    Some('n') => out.push('\n'),
+                    Some('t') => out.push('\t'),
+                    Some('r') => out.push('\r'),
+                    Some('b') => out.push('\u{8}'),
+                    Some('f') => out.push('\u{c}'),
+                    Some(u @ ('u' | 'U')) => {
+                        let n = if u == 'u' { 4 } else { 6 };
+                        let hex: String = chars.by_ref().take(n).collect();
+                        let c = u32::from_str_radix(&hex, 16).ok().and_then(char::from_u32);
+                        out.push(c.ok_or_else(|| self.err(at, "malformed \\u escape in a string"))?);
+                    }
+                    Some(c @ ('\\' | '\'' | '"' | '`')) => out.push(c),
+                    Some(c) => {
+                        // Regular expressions are written in strings: keep an unknown escape as it stands.
+                        out.push('\\');
+                        out.push(c);
+                    }
+                    None => {}
+                }
+            } else {
+                out.push(c);
+            }
+        }
+        Ok(out.into())
+    }
+
+    fn fold(&self, p: P<'_>, f: fn(Box<Expr>, Box<Expr>) -> ExprKind) -> R<Expr> {
+        let at = span(&p);
+        let mut i = parts(p);
+        let mut acc = self.expr_of(i.next(), at)?;
+        for c in i {
+            let rhs = self.expr(c)?;
+            let sp = (acc.span.0, rhs.span.1);
+            acc = Expr { kind: f(Box::new(acc), Box::new(rhs)), span: sp };
+        }
+        Ok(acc)
+    }
+
+    fn comparison(&self, p: P<'_>) -> R<Expr> {
+        let at = span(&p);
+        let mut i = parts(p);
+        let first = self.expr_of(i.next(), at)?;
+        let mut acc: Option<Expr> = None;
+        let mut left = first;
+        for tail in i {
+            let sp = (at.0, trimmed(self.text, span(&tail)).1);
+            let mut t = parts(tail);
+            let Some(op) = t.next() else { continue };
+            let wrap = |kind| Expr { kind, span: sp };
+            let neg = |p: &P<'_>| parts(p.clone()).any(|c| c.as_rule() == Rule::neg);
+            let l = Box::new(left.clone());
+            let one = match op.as_rule() {
+                Rule::cmp_op => {
+                    let o = match op.as_str() {
+                        "=" => CmpOp::Eq,
+                        "<>" | "!=" => CmpOp::Ne,
+                        "<" => CmpOp::Lt,
+                        "<=" => CmpOp::Le,
+                        ">" => CmpOp::Gt,
+                        _ => CmpOp::Ge,
+                    };
+                    let r = self.expr_of(t.next(), at)?;
+                    // a < b < c means a < b and b < c
+                    left = r.clone();
+                    let e = wrap(ExprKind::Cmp(o, l, Box::new(r)));
+                    acc = Some(match acc {
+                        None => e,
+                        Some(a) => wrap(ExprKind::And(Box::new(a), Box::new(e))),
+                    });
+                    continue;
+                }
+                Rule::is_null => wrap(ExprKind::IsNull(l, neg(&op))),
+                Rule::is_truth => {
+                    let v = parts(op.clone()).find_map(|c| match c.as_rule() {
+                        Rule::k_true => Some(Some(true)),
+                        Rule::k_false => Some(Some(false)),
+                        Rule::k_unknown => Some(None),
+                        _ => None,
+                    });
+                    wrap(ExprKind::IsTruth(l, v.flatten(), neg(&op)))
+                }
+                Rule::is_labeled | Rule::has_label => {
+                    let n = neg(&op);
+                    let lab = parts(op).find(|c| c.as_rule() == Rule::label_or);
+                    let lab = lab.ok_or_else(|| self.err(at, "a label is missing"))?;
+                    let e = wrap(ExprKind::HasLabel(l, self.label(lab)?));
+                    if n { wrap(ExprKind::Not(Box::new(e))) } else { e }
+                }
+                Rule::is_source | Rule::is_dest => {
+                    let source = op.as_rule() == Rule::is_source;
+                    let negated = neg(&op);
+                    let n = parts(op).find(|c| c.as_rule() == Rule::ident);
+                    let n = self.name_of(n, at)?;
+                    let edge = Box::new(Expr { kind: ExprKind::Var(n.text), span: n.span });
+                    wrap(ExprKind::IsEnd { node: l, edge, source, negated })
+                }
+                Rule::in_t => {
+                    let n = neg(&op);
+                    let r = self.boxed(parts(op).find(|c| c.as_rule() == Rule::add_e), at)?;
+                    let e = wrap(ExprKind::In(l, r));
+                    if n { wrap(ExprKind::Not(Box::new(e))) } else { e }
+                }
+                r => {
+                    let o = match r {
+                        Rule::starts_t => TextOp::StartsWith,
+                        Rule::ends_t => TextOp::EndsWith,
+                        Rule::contains_t => TextOp::Contains,
+                        _ => TextOp::Regex,
+                    };
+                    let rhs = self.boxed(parts(op).next(), at)?;
+                    wrap(ExprKind::Text(o, l, rhs))
+                }
+            };
+            left = one;
+            acc = None;
+        }
+        Ok(acc.unwrap_or(left))
+    }
+
+    fn case(&self, p: P<'_>) -> R<Expr> {
+        let at = span(&p);
+        let (mut subject, mut arms, mut otherwise) = (None, Vec::new(), None);
+        for c in parts(p) {
+            let rule = c.as_rule();
+            let mut i = parts(c);
+            match rule {
+                Rule::case_subject => subject = Some(self.boxed(i.next(), at)?),
+                Rule::case_when => arms.push((self.expr_of(i.next(), at)?, self.expr_of(i.next(), at)?)),
+                Rule::case_else => otherwise = Some(self.boxed(i.next(), at)?),
+                _ => {}
+            }
+        }
+        Ok(Expr { kind: ExprKind::Case { subject, arms, otherwise }, span: at })
+    }
+
+    fn subquery(&self, p: P<'_>) -> R<Subquery> {
+        let at = span(&p);
+        let inner = parts(p).next().ok_or_else(|| self.err(at, "empty subquery"))?;
+        if inner.as_rule() == Rule::bare_pattern {
+            let t = parts(inner).next().ok_or_else(|| self.err(at, "empty pattern"))?;
+            return Ok(pattern_subquery(self.term(t)?, at));
+        }
+        let mut probe = parts(inner.clone());
+        if let Some(b) = probe.next()
+            && b.as_rule() == Rule::match_body
+        {
+            let m = self.match_body(b, false)?;
+            return Ok(Subquery { linear: Linear { graph: None, clauses: vec![Clause::Match(m)] } });
+        }
+        Ok(Subquery { linear: self.linear(inner)? })
+    }
+
+    fn call(&self, p: P<'_>) -> R<Expr> {
+        let at = span(&p);
+        let (mut name, mut args, mut distinct, mut star) = (String::new(), Vec::new(), false, false);
+        for c in parts(p) {
+            match c.as_rule() {
+                Rule::func_name => {
+                    let parts: Vec<String> = parts(c).map(|i| self.ident(i).text.to_lowercase()).collect();
+                    name = parts.join(".");
+                }
+                Rule::call_star => star = true,
+                Rule::distinct => distinct = true,
+                _ => args.push(self.expr(c)?),
+            }
+        }
+        Ok(Expr { kind: ExprKind::Call { name: name.into(), args, distinct, star }, span: at })
+    }
+}
+
+fn pattern_subquery(term: Term, at: Span) -> Subquery {
+    let pattern = PathPattern { var: None, selector: None, legacy: false, mode: None, term, span: at };
+    let m = Match { optional: false, repeatable: false, patterns: vec![pattern], filter: None, span: at };
+    Subquery { linear: Linear { graph: None, clauses: vec![Clause::Match(m)] } }
+}
+
+fn setop(p: &P<'_>) -> SetOp {
+    let t = p.as_str().to_uppercase();
+    let all = t.contains("ALL");
+    match (t.get(..5).unwrap_or(""), all) {
+        ("UNION", false) => SetOp::Union,
+        ("UNION", true) => SetOp::UnionAll,
+        ("EXCEP", false) => SetOp::Except,
+        ("EXCEP", true) => SetOp::ExceptAll,
+        (_, false) => SetOp::Intersect,
+        (_, true) => SetOp::IntersectAll,
+    }
+}
+
+/// Pest's compound spans run to the next token's start; end them at the last character instead.
+fn trimmed(text: &str, (a, b): Span) -> Span {
+    let t = text.get(a..b).unwrap_or("");
+    (a, a + t.trim_end().len())
+}

@@ -1,0 +1,284 @@
+//! What the binder makes of a query and the executor runs. Private to the crate.
+
+use std::sync::Arc;
+
+use sv0_graph::{Direction, EdgeTypeId, NodeType, PropId};
+
+use crate::ast::{ArithOp, CmpOp, PathMode, Quant, Selector, SetOp, Span, TextOp};
+use crate::val::Val;
+
+pub(crate) type Slot = usize;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub parts: Vec<(Option<SetOp>, Linear)>,
+    pub columns: Vec<Arc<str>>,
+    pub slots: usize,
+    pub params: Vec<Arc<str>>,
+    /// Names of graphs, by index; the default graph is 0.
+    pub graphs: Vec<Arc<str>>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Linear {
+    pub ops: Vec<Op>,
+    /// Slots of the result's columns.
+    pub output: Vec<Slot>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Op {
+    Match(MatchOp),
+    Filter(CExpr),
+    Let(Vec<(Slot, CExpr)>),
+    For { slot: Slot, list: CExpr, position: Option<(Slot, i64)> },
+    Project(Project),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct MatchOp {
+    pub graph: u8,
+    pub optional: bool,
+    pub patterns: Vec<Pattern>,
+    pub filter: Option<CExpr>,
+    /// Slots that this MATCH binds (null where an optional one fails).
+    pub binds: Vec<Slot>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Project {
+    pub distinct: bool,
+    /// Values of the columns; over aggregates' slots if there are any.
+    pub items: Vec<(Slot, CExpr)>,
+    /// Grouping keys (places in `items`), and the aggregates; `None` without aggregation.
+    pub grouping: Option<Grouping>,
+    pub order: Vec<(CExpr, bool, bool)>,
+    /// Whether sort keys may see the slots from before the projection.
+    pub skip: Option<CExpr>,
+    pub limit: Option<CExpr>,
+    pub filter: Option<CExpr>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Grouping {
+    pub keys: Vec<(Slot, CExpr)>,
+    pub aggregates: Vec<Aggregate>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Aggregate {
+    pub slot: Slot,
+    pub kind: AggKind,
+    pub arg: Option<CExpr>,
+    pub distinct: bool,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AggKind {
+    Count,
+    Sum,
+    Avg,
+    Min,
+    Max,
+    Collect,
+}
+
+/// A path pattern as an automaton.
+#[derive(Debug, Clone)]
+pub(crate) struct Pattern {
+    pub selector: Option<Selector>,
+    pub mode: PathMode,
+    /// Edges also count for the uniqueness over the whole MATCH.
+    pub shared_edges: bool,
+    pub path_slot: Option<Slot>,
+    pub nfa: Nfa,
+    /// The same from the other end; for enumeration only.
+    pub reversed: Nfa,
+    /// The first and the last node element.
+    pub first: Elem,
+    pub last: Elem,
+    /// Filters that see several elements, run when a path is complete.
+    pub post: Vec<CExpr>,
+    /// Slots that a match of this pattern sets.
+    pub binds: Vec<Slot>,
+    /// Group variables: (slot, element numbers that feed it).
+    pub groups: Vec<(Slot, Vec<usize>)>,
+    /// `shortestPath`: never from a node to itself.
+    pub legacy: bool,
+    pub alternatives: bool,
+    /// Only ends matter and how often doesn't: one witness per pair of ends.
+    pub ends_only: bool,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Nfa {
+    pub elems: Vec<Elem>,
+    /// By state.
+    pub moves: Vec<Vec<Move>>,
+    pub start: usize,
+    pub accept: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Move {
+    /// Nothing is read; inner slots are reset, a condition over one iteration may have to hold.
+    Eps { to: usize, reset: Vec<Slot>, check: Option<CExpr> },
+    /// The current node must fit.
+    Node { elem: usize, to: usize },
+    /// Along one edge.
+    Edge { elem: usize, to: usize },
+}
+
+/// A node or edge element.
+#[derive(Debug, Clone)]
+pub(crate) struct Elem {
+    pub slot: Option<Slot>,
+    pub label: Option<CLabel>,
+    /// Steps of an edge element, ascending.
+    pub steps: Vec<(EdgeTypeId, Direction)>,
+    pub filters: Vec<CExpr>,
+    pub span: Span,
+    /// The node's `id` must equal this (a key look-up is possible).
+    pub key: Option<CExpr>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum CLabel {
+    Any,
+    Type(NodeType),
+    Kind(Arc<str>),
+    Tag(Arc<str>),
+    /// Of an edge.
+    EdgeTypes(Vec<EdgeTypeId>),
+    /// Lenient mode: a name that nothing carries.
+    Nothing,
+    Not(Box<CLabel>),
+    And(Box<CLabel>, Box<CLabel>),
+    Or(Box<CLabel>, Box<CLabel>),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Sub {
+    pub linear: Linear,
+    pub graph: u8,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum CExpr {
+    Const(Val),
+    Param(usize),
+    Slot(Slot),
+    Prop { base: Box<CExpr>, name: Arc<str>, node: Option<PropId>, edge: Option<PropId> },
+    Index(Box<CExpr>, Box<CExpr>, Span),
+    Slice(Box<CExpr>, Option<Box<CExpr>>, Option<Box<CExpr>>),
+    List(Vec<CExpr>),
+    Cmp(CmpOp, Box<CExpr>, Box<CExpr>),
+    Arith(ArithOp, Box<CExpr>, Box<CExpr>, Span),
+    Neg(Box<CExpr>, Span),
+    And(Box<CExpr>, Box<CExpr>),
+    Or(Box<CExpr>, Box<CExpr>),
+    Xor(Box<CExpr>, Box<CExpr>),
+    Not(Box<CExpr>),
+    IsNull(Box<CExpr>, bool),
+    IsTruth(Box<CExpr>, Option<bool>, bool),
+    HasLabel(Box<CExpr>, CLabel),
+    IsEnd { node: Box<CExpr>, edge: Box<CExpr>, source: bool, negated: bool },
+    In(Box<CExpr>, Box<CExpr>),
+    Text(TextOp, Box<CExpr>, Box<CExpr>),
+    Regex(Box<CExpr>, Arc<regex::Regex>),
+    DynRegex(Box<CExpr>, Box<CExpr>, Span),
+    Call(Func, Vec<CExpr>, Span),
+    Cast(Box<CExpr>, Cast, Span),
+    Case { subject: Option<Box<CExpr>>, arms: Vec<(CExpr, CExpr)>, otherwise: Option<Box<CExpr>> },
+    ListPred { quant: Quant, slot: Slot, list: Box<CExpr>, pred: Box<CExpr> },
+    ListComp { slot: Slot, list: Box<CExpr>, filter: Option<Box<CExpr>>, map: Option<Box<CExpr>> },
+    Exists(Box<Sub>),
+    Count(Box<Sub>),
+    Value(Box<Sub>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cast {
+    Str,
+    Int,
+    Float,
+    Bool,
+    Timestamp,
+}
+
+macro_rules! functions {
+    ($($variant:ident $min:literal $max:literal $($name:literal)+;)*) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Func { $($variant,)* }
+        impl Func {
+            /// By name (lower case): the function and how many arguments it takes.
+            pub(crate) fn by_name(name: &str) -> Option<(Self, usize, usize)> {
+                match name { $($($name)|+ => Some((Self::$variant, $min, $max)),)* _ => None }
+            }
+        }
+        pub(crate) const FUNCTION_NAMES: &[&str] = &[$($($name,)+)*];
+    };
+}
+
+functions! {
+    Size 1 1 "size" "cardinality" "char_length" "character_length";
+    PathLength 1 1 "length" "path_length";
+    Nodes 1 1 "nodes";
+    Edges 1 1 "relationships" "edges" "rels";
+    Elements 1 1 "elements";
+    Labels 1 1 "labels";
+    Type 1 1 "type";
+    Id 1 1 "id" "element_id" "elementid";
+    Keys 1 1 "keys";
+    Properties 1 1 "properties";
+    StartNode 1 1 "startnode";
+    EndNode 1 1 "endnode";
+    Head 1 1 "head";
+    Last 1 1 "last";
+    Tail 1 1 "tail";
+    Split 2 2 "split";
+    Replace 3 3 "replace";
+    Substring 2 3 "substring";
+    Left 2 2 "left";
+    Right 2 2 "right";
+    Trim 1 1 "trim";
+    LTrim 1 1 "ltrim";
+    RTrim 1 1 "rtrim";
+    Upper 1 1 "upper" "toupper";
+    Lower 1 1 "lower" "tolower";
+    ToString 1 1 "tostring";
+    ToInteger 1 1 "tointeger" "toint";
+    ToFloat 1 1 "tofloat";
+    ToBoolean 1 1 "toboolean";
+    Coalesce 1 64 "coalesce";
+    NullIf 2 2 "nullif";
+    Range 2 3 "range";
+    Reverse 1 1 "reverse";
+    Flatten 1 1 "flatten";
+    Abs 1 1 "abs";
+    Ceil 1 1 "ceil" "ceiling";
+    Floor 1 1 "floor";
+    Round 1 1 "round";
+    Sqrt 1 1 "sqrt";
+    Sign 1 1 "sign";
+    Timestamp 0 1 "datetime" "zoned_datetime" "timestamp" "current_timestamp" "localdatetime" "local_datetime";
+    Date 0 1 "date" "current_date";
+    Duration 1 1 "duration";
+    DurationBetween 2 2 "duration_between" "duration.between";
+    PropertyExists 2 2 "property_exists";
+    AllDifferent 2 64 "all_different";
+    Same 2 64 "same";
+    IsEmpty 1 1 "isempty";
+}
+
+pub(crate) const AGGREGATES: &[(&str, AggKind)] = &[
+    ("count", AggKind::Count),
+    ("sum", AggKind::Sum),
+    ("avg", AggKind::Avg),
+    ("min", AggKind::Min),
+    ("max", AggKind::Max),
+    ("collect", AggKind::Collect),
+    ("collect_list", AggKind::Collect),
+];

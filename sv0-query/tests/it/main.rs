@@ -1,0 +1,12 @@
+//! Integration tests of the query crate.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "tests are exempt"
+)]
+
+mod cases;
+mod reference;

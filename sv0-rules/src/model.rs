@@ -1,0 +1,309 @@
+//! The shapes of findings, as other programs read them. Fields stand in the order of the command line's page.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use sv0_query::sv0_graph::{EdgeId, GraphError, GraphView, NodeKey, PropId, SourceRecord, Value};
+use sv0_query::{PathVal, Val, time};
+
+use crate::rule::{Category, Severity};
+
+/// A node's key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[expect(missing_docs, reason = "the command line's page explains them")]
+pub struct KeyJson {
+    pub source: String,
+    pub id: String,
+}
+
+impl From<NodeKey> for KeyJson {
+    fn from(k: NodeKey) -> Self {
+        Self { source: k.source.to_string(), id: k.id.to_string() }
+    }
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the command line's page explains them")]
+pub struct NodeJson {
+    pub key: KeyJson,
+    #[serde(rename = "type")]
+    pub ty: &'static str,
+    pub kind: String,
+    pub name: String,
+    pub system: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub properties: Option<BTreeMap<String, Json>>,
+}
+
+/// A record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the command line's page explains them")]
+pub struct RecordJson {
+    pub sha256: String,
+    pub file_sha256: String,
+    pub connector: String,
+    pub operation: String,
+    pub params: String,
+    pub account: String,
+    pub region: String,
+    pub fetched_at: String,
+    pub pointer: String,
+}
+
+impl From<(SourceRecord, String)> for RecordJson {
+    fn from((r, pointer): (SourceRecord, String)) -> Self {
+        Self {
+            sha256: r.sha256,
+            file_sha256: r.file_sha256,
+            connector: r.connector,
+            operation: r.operation,
+            params: r.params,
+            account: r.account,
+            region: r.region,
+            fetched_at: r.fetched_at,
+            pointer,
+        }
+    }
+}
+
+/// What a derived edge stands on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the command line's page explains them")]
+pub struct PremiseJson {
+    pub node: NodeJson,
+    /// The policies or principals that give it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub of: Vec<NodeJson>,
+    pub records: Vec<RecordJson>,
+}
+
+/// An edge.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the command line's page explains them")]
+pub struct EdgeJson {
+    #[serde(rename = "type")]
+    pub ty: String,
+    pub class: &'static str,
+    pub from: KeyJson,
+    pub to: KeyJson,
+    pub key: String,
+    pub evidence: &'static str,
+    pub state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    pub records: Vec<RecordJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub premises: Option<Vec<PremiseJson>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub properties: Option<BTreeMap<String, Json>>,
+}
+
+/// An edge's identity.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[expect(missing_docs, reason = "the command line's page explains them")]
+pub struct EdgeRefJson {
+    #[serde(rename = "type")]
+    pub ty: String,
+    pub from: KeyJson,
+    pub to: KeyJson,
+    pub key: String,
+}
+
+impl EdgeJson {
+    /// Its identity.
+    #[must_use]
+    pub fn reference(&self) -> EdgeRefJson {
+        EdgeRefJson { ty: self.ty.clone(), from: self.from.clone(), to: self.to.clone(), key: self.key.clone() }
+    }
+}
+
+/// A path.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the command line's page explains them")]
+pub struct PathJson {
+    pub nodes: Vec<NodeJson>,
+    pub edges: Vec<EdgeJson>,
+    pub length: usize,
+}
+
+/// A step that reduces a finding's risk.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the command line's page explains them")]
+pub struct Reducer {
+    pub text: String,
+    pub removes: Option<EdgeRefJson>,
+}
+
+/// A finding.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the command line's page explains them")]
+pub struct Finding {
+    pub id: String,
+    pub rule: String,
+    pub category: Category,
+    pub title: String,
+    pub severity: Severity,
+    pub state: &'static str,
+    pub confidence: &'static str,
+    pub subject: NodeJson,
+    pub path: Option<PathJson>,
+    pub columns: BTreeMap<String, Json>,
+    pub condition: Option<String>,
+    pub path_hash: String,
+    pub lifecycle: Option<&'static str>,
+    pub reducers: Vec<Reducer>,
+    pub references: BTreeMap<String, Vec<String>>,
+}
+
+/// A node as others read it.
+pub(crate) fn node<G: GraphView>(g: &G, n: u32, full: bool) -> Result<NodeJson, GraphError> {
+    let (mut labels, mut properties) = (None, None);
+    let kind = g.text(n, "kind")?.to_string();
+    let ty = g.node_type(n).map_or("", |t| t.name());
+    if full {
+        let mut l = vec![ty.to_owned()];
+        if !kind.is_empty() {
+            l.push(kind.clone());
+        }
+        l.extend(g.prop(n, "tags")?.as_list().iter().map(|t| t.to_string()));
+        labels = Some(l);
+        let mut p = BTreeMap::new();
+        for (d, i) in g.schema().node_properties().iter().zip(0u16..) {
+            let v = g.node_prop(n, PropId(i))?;
+            if !v.is_null() {
+                p.insert(d.name.clone(), stored(&v));
+            }
+        }
+        properties = Some(p);
+    }
+    Ok(NodeJson {
+        key: g.key(n)?.into(),
+        ty,
+        kind,
+        name: g.text(n, "name")?.to_string(),
+        system: g.text(n, "system")?.to_string(),
+        labels,
+        properties,
+    })
+}
+
+/// A stored value in JSON.
+fn stored(v: &Value) -> Json {
+    match v {
+        Value::Null => Json::Null,
+        Value::Bool(b) => json!(b),
+        Value::Int(n) => json!(n),
+        Value::Float(f) => json!(f),
+        Value::Str(s) => json!(&**s),
+        Value::Timestamp(t) => json!(time::format_timestamp(*t)),
+        Value::List(l) => l.iter().map(|s| json!(&**s)).collect(),
+    }
+}
+
+/// An edge as others read it. `evidence` adds records and premises.
+pub(crate) fn edge<G: GraphView>(g: &G, e: EdgeId, evidence: bool, full: bool) -> Result<EdgeJson, GraphError> {
+    let r = g.edge(e)?;
+    let ty = g.schema().edge_type(r.ty);
+    let mut premises = None;
+    let names = match g.schema().edge_prop("premises") {
+        Some(p) => g.edge_prop(e, p)?,
+        None => Value::Null,
+    };
+    if evidence && !names.as_list().is_empty() {
+        let sources = g.sources();
+        let mut out = Vec::new();
+        for name in names.as_list() {
+            let Some(k) = NodeKey::parse(name, sources.iter().map(|s| &**s)) else { continue };
+            let Some(n) = g.find(&k)? else { continue };
+            let mut of = Vec::new();
+            for ty in ["GRANTS", "HAS_PERMISSION"] {
+                if let Some(t) = g.schema().edge_type_id(ty) {
+                    let mut found = Vec::new();
+                    g.expand(n, t, sv0_query::sv0_graph::Direction::In, &mut |o, _| found.push(o))?;
+                    for o in found {
+                        of.push(node(g, o, false)?);
+                    }
+                }
+            }
+            let records = g.node_records(n)?.into_iter().map(RecordJson::from).collect();
+            out.push(PremiseJson { node: node(g, n, false)?, of, records });
+        }
+        premises = Some(out);
+    }
+    let mut properties = None;
+    if full {
+        let mut p = BTreeMap::new();
+        for (d, i) in g.schema().edge_properties().iter().zip(0u16..) {
+            let v = g.edge_prop(e, PropId(i))?;
+            if !v.is_null() {
+                p.insert(d.name.clone(), stored(&v));
+            }
+        }
+        properties = Some(p);
+    }
+    let records = if evidence { g.edge_records(e)?.into_iter().map(RecordJson::from).collect() } else { Vec::new() };
+    Ok(EdgeJson {
+        ty: ty.name.clone(),
+        class: ty.class.name(),
+        from: g.key(r.from)?.into(),
+        to: g.key(r.to)?.into(),
+        key: r.key.to_string(),
+        evidence: r.evidence.name(),
+        state: r.state.name(),
+        condition: r.condition.map(|c| c.to_string()),
+        records,
+        premises,
+        properties,
+    })
+}
+
+/// A path as others read it.
+pub(crate) fn path<G: GraphView>(g: &G, p: &PathVal, evidence: bool, full: bool) -> Result<PathJson, GraphError> {
+    Ok(PathJson {
+        nodes: p.nodes.iter().map(|n| node(g, *n, full)).collect::<Result<_, _>>()?,
+        edges: p.edges.iter().map(|e| edge(g, *e, evidence, full)).collect::<Result<_, _>>()?,
+        length: p.edges.len(),
+    })
+}
+
+/// A value of a query in JSON. Nodes, edges and paths of graph `i` are read from `graphs[i]`.
+///
+/// # Errors
+/// [`GraphError`] if the file under a graph can't be read.
+pub fn json_value<G: GraphView>(graphs: &[&G], v: &Val, full: bool) -> Result<Json, GraphError> {
+    let to = |x: Result<Json, serde_json::Error>| x.unwrap_or(Json::Null);
+    let graph = |g: u8| graphs.get(usize::from(g)).copied();
+    Ok(match v {
+        Val::Null | Val::Unset => Json::Null,
+        Val::Bool(b) => json!(b),
+        Val::Int(n) => json!(n),
+        Val::Float(f) => json!(f),
+        Val::Str(s) => json!(&**s),
+        Val::Timestamp(t) => json!(time::format_timestamp(*t)),
+        Val::Duration { months, micros } => json!(time::format_duration(*months, *micros)),
+        Val::List(l) => Json::Array(l.iter().map(|v| json_value(graphs, v, full)).collect::<Result<_, _>>()?),
+        Val::Node(g, n) => match graph(*g) {
+            Some(g) => to(serde_json::to_value(node(g, *n, full)?)),
+            None => Json::Null,
+        },
+        Val::Edge(g, e) => match graph(*g) {
+            Some(g) => to(serde_json::to_value(edge(g, *e, full, full)?)),
+            None => Json::Null,
+        },
+        Val::Path(p) => match graph(p.graph) {
+            Some(g) => to(serde_json::to_value(path(g, p, full, full)?)),
+            None => Json::Null,
+        },
+        Val::Record(r) => {
+            let mut o = serde_json::Map::new();
+            for (k, v) in r.iter() {
+                o.insert(k.to_string(), json_value(graphs, v, full)?);
+            }
+            Json::Object(o)
+        }
+    })
+}

@@ -1,0 +1,11 @@
+//! Integration tests of the rules crate.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "tests are exempt"
+)]
+
+mod pack;
