@@ -1,0 +1,365 @@
+//! Flags as data. Help, manual page and completions come from here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+#[derive(Debug, Parser)]
+#[command(name = "sv0", version, about = "What a non-human identity can really do", max_term_width = 110, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  sv0 assess samples/acme                         the main job, on the sample organisation
+  aws iam get-account-authorization-details > account.json && sv0 assess account.json
+  sv0 ingest samples/acme --store acme.sv0 && sv0 query acme.sv0 \"MATCH (i:identity) RETURN i.name LIMIT 5\"
+
+Exit codes: 0 done; 1 done, and the answer is no; 2 bad usage or input; 3 couldn't finish.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read sources, commit a snapshot, run the rules, print findings
+    #[command(after_help = "Example:\n  sv0 assess samples/acme --fail-on critical --format json")]
+    Assess(AssessArgs),
+    /// Read sources and commit a snapshot; print what changed
+    #[command(after_help = "Example:\n  sv0 ingest account.json --store acme.sv0")]
+    Ingest(IngestArgs),
+    /// Run the rules on a store
+    #[command(after_help = "Example:\n  sv0 check acme.sv0 --rules my-rules --baseline 1")]
+    Check(CheckArgs),
+    /// Run one query
+    #[command(
+        after_help = "Example:\n  sv0 query acme.sv0 \"MATCH (i:identity)-[:HAS_ROLE]->(r) RETURN i.name, r.name\""
+    )]
+    Query(QueryArgs),
+    /// Query interactively; with standard input from a pipe, one JSON line a query
+    #[command(after_help = "Example:\n  echo 'MATCH (i:identity) RETURN count(*) AS n' | sv0 shell acme.sv0")]
+    Shell(ShellArgs),
+    /// Print node types, kinds, edge types with allowed pairs, properties
+    #[command(after_help = "Example:\n  sv0 schema --format json-schema")]
+    Schema(SchemaArgs),
+    /// List, show, lint and test rules
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
+    /// May an identity do something? Three-valued, with the statements that decide
+    #[command(
+        after_help = "Examples:\n  sv0 can acme.sv0 deploy-bot iam:PassRole arn:aws:iam::111122223333:role/platform-admin\n  sv0 can --policies cases.ndjson"
+    )]
+    Can(CanArgs),
+    /// Who may do something, directly or by acting as another?
+    #[command(after_help = "Example:\n  sv0 who-can acme.sv0 s3:GetObject arn:aws:s3:::acme-ledger/2026.csv")]
+    WhoCan(WhoCanArgs),
+    /// Sizes of a store by section
+    #[command(after_help = "Example:\n  sv0 info acme.sv0")]
+    Info(StoreArgs),
+    /// Check every hash and reference of a store
+    #[command(after_help = "Example:\n  sv0 verify acme.sv0")]
+    Verify(StoreArgs),
+    /// The snapshots of a store
+    #[command(after_help = "Example:\n  sv0 snapshots acme.sv0")]
+    Snapshots(StoreArgs),
+    /// Print a shell's completion script
+    #[command(after_help = "Example:\n  sv0 completions bash > /etc/bash_completion.d/sv0")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "Example:\n  sv0 man | man -l -")]
+    Man,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// All rules with category and severity
+    #[command(after_help = "Example:\n  sv0 rules list")]
+    List(RulesArgs),
+    /// One rule: why, query, reducers, references
+    #[command(after_help = "Example:\n  sv0 rules show orphaned-automation")]
+    Show(RuleArgs),
+    /// Statically check rule folders
+    #[command(after_help = "Example:\n  sv0 rules lint my-rules")]
+    Lint(RulesArgs),
+    /// Run the rules' own fixtures
+    #[command(after_help = "Example:\n  sv0 rules test my-rules")]
+    Test(RulesArgs),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Table,
+    Json,
+    Ndjson,
+    Csv,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DocumentFormat {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaFormat {
+    Table,
+    Json,
+    JsonSchema,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SeverityArg {
+    Info,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl From<SeverityArg> for sv0_rules::Severity {
+    fn from(s: SeverityArg) -> Self {
+        match s {
+            SeverityArg::Info => Self::Info,
+            SeverityArg::Low => Self::Low,
+            SeverityArg::Medium => Self::Medium,
+            SeverityArg::High => Self::High,
+            SeverityArg::Critical => Self::Critical,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// Folders or files of API responses; what each is, is found out
+    #[arg(required = true)]
+    pub sources: Vec<PathBuf>,
+    /// Read every file with this connector (contract, aws)
+    #[arg(long, value_name = "NAME")]
+    pub connector: Option<String>,
+    /// Classification lines of your own, before the built-in ones (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub classify: Vec<PathBuf>,
+    /// Now, for conditions on dates and dormancy; default: the newest observation
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
+    /// Leave out what the schema refuses and report it, instead of refusing all
+    #[arg(long)]
+    pub lenient: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RuleOptions {
+    /// Rule folders of your own, beside the built-in pack
+    #[arg(long, value_name = "DIR")]
+    pub rules: Vec<PathBuf>,
+    /// The earlier snapshot to compare with: number, date or name; default: the one before
+    #[arg(long, value_name = "SNAP")]
+    pub baseline: Option<String>,
+    /// Exit with 1 if there is a finding of this severity or worse
+    #[arg(long, value_name = "SEV")]
+    pub fail_on: Option<SeverityArg>,
+    /// Output format; table on a terminal, else json
+    #[arg(long)]
+    pub format: Option<DocumentFormat>,
+    /// Add what each rule took
+    #[arg(long)]
+    pub timing: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AssessArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Keep the graph in this store; default: a temporary one
+    #[arg(long, value_name = "F")]
+    pub store: Option<PathBuf>,
+    #[command(flatten)]
+    pub rules: RuleOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IngestArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// The store
+    #[arg(long, value_name = "F")]
+    pub store: PathBuf,
+    /// The snapshot's name; default: its date
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Output format
+    #[arg(long)]
+    pub format: Option<DocumentFormat>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The store
+    pub store: PathBuf,
+    /// The snapshot: number, date or name; default: the newest
+    #[arg(long, value_name = "SNAP")]
+    pub at: Option<String>,
+    /// Now; default: the snapshot's time
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
+    #[command(flatten)]
+    pub rules: RuleOptions,
+}
+
+#[derive(Debug, Args, Clone)]
+pub(crate) struct Limits {
+    /// Time limit, e.g. 30s, 2m
+    #[arg(long, value_name = "D", default_value = "30s", value_parser = duration)]
+    pub timeout: Duration,
+    /// Memory limit in bytes, or with K, M, G
+    #[arg(long, value_name = "N", default_value = "1G", value_parser = bytes)]
+    pub memory: u64,
+    /// Rows held or returned
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub max_rows: u64,
+    /// Adjacency entries touched; default: no limit
+    #[arg(long, value_name = "N")]
+    pub max_work: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueryArgs {
+    /// The store
+    pub store: PathBuf,
+    /// The query
+    #[arg(required_unless_present = "file")]
+    pub query: Option<String>,
+    /// Read the query from a file
+    #[arg(long, value_name = "FILE", conflicts_with = "query")]
+    pub file: Option<PathBuf>,
+    /// A parameter: a JSON value, or a text
+    #[arg(long = "param", value_name = "K=V")]
+    pub params: Vec<String>,
+    /// The snapshot: number, date or name; default: the newest
+    #[arg(long, value_name = "SNAP")]
+    pub at: Option<String>,
+    #[command(flatten)]
+    pub limits: Limits,
+    /// Output format; table on a terminal, else json
+    #[arg(long)]
+    pub format: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShellArgs {
+    /// The store
+    pub store: PathBuf,
+    /// The snapshot: number, date or name; default: the newest
+    #[arg(long, value_name = "SNAP")]
+    pub at: Option<String>,
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// A store; default: the canonical schema
+    pub store: Option<PathBuf>,
+    /// Output format; json-schema is the ingestion contract
+    #[arg(long, default_value = "table")]
+    pub format: SchemaFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RulesArgs {
+    /// Rule folders; default: the built-in pack
+    pub dirs: Vec<PathBuf>,
+    /// Output format
+    #[arg(long)]
+    pub format: Option<DocumentFormat>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RuleArgs {
+    /// The rule's id
+    pub id: String,
+    /// Rule folders of your own
+    #[arg(long, value_name = "DIR")]
+    pub rules: Vec<PathBuf>,
+    /// Output format
+    #[arg(long)]
+    pub format: Option<DocumentFormat>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CanArgs {
+    /// The store
+    #[arg(required_unless_present = "policies")]
+    pub store: Option<PathBuf>,
+    /// The identity: key, ARN or name
+    #[arg(required_unless_present = "policies")]
+    pub who: Option<String>,
+    /// The action, e.g. iam:PassRole
+    #[arg(required_unless_present = "policies")]
+    pub action: Option<String>,
+    /// The resource's ARN
+    #[arg(default_value = "*")]
+    pub resource: String,
+    /// What is known of the request, e.g. aws:SourceIp=10.0.0.1
+    #[arg(long, value_name = "K=V")]
+    pub context: Vec<String>,
+    /// Evaluate documents given by hand, one JSON case a line; `-` is standard input
+    #[arg(long, value_name = "CASES", conflicts_with_all = ["store", "who", "action"])]
+    pub policies: Option<PathBuf>,
+    /// Output format
+    #[arg(long)]
+    pub format: Option<DocumentFormat>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhoCanArgs {
+    /// The store
+    pub store: PathBuf,
+    /// The action, e.g. s3:GetObject
+    pub action: String,
+    /// The resource's ARN
+    #[arg(default_value = "*")]
+    pub resource: String,
+    /// Output format
+    #[arg(long)]
+    pub format: Option<DocumentFormat>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreArgs {
+    /// The store
+    pub store: PathBuf,
+    /// Output format
+    #[arg(long)]
+    pub format: Option<DocumentFormat>,
+}
+
+fn duration(s: &str) -> Result<Duration, String> {
+    let (n, unit) = s.split_at(s.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(s.len()));
+    let n: f64 = n.parse().map_err(|_| format!("`{s}` isn't a duration; write 500ms, 30s, 2m or 1h"))?;
+    let scale = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("unknown unit `{unit}`; known are ms, s, m, h")),
+    };
+    Duration::try_from_secs_f64(n * scale).map_err(|e| e.to_string())
+}
+
+fn bytes(s: &str) -> Result<u64, String> {
+    let (n, unit) = s.split_at(s.find(|c: char| !c.is_ascii_digit()).unwrap_or(s.len()));
+    let n: u64 = n.parse().map_err(|_| format!("`{s}` isn't a size; write 512M or 2G"))?;
+    let scale = match unit.trim_end_matches("iB").trim_end_matches('B') {
+        "" => 1,
+        "K" | "k" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => return Err(format!("unknown unit `{unit}`; known are K, M, G")),
+    };
+    n.checked_mul(scale).ok_or_else(|| "the size is too large".to_owned())
+}

@@ -1,0 +1,308 @@
+//! `shell`: interactive with history and completion; one JSON line a query where standard input is a pipe.
+
+use std::io::{BufRead, IsTerminal};
+use std::path::Path;
+use std::process::ExitCode;
+
+use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
+use rustyline::history::DefaultHistory;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Config, Context, Editor, Helper, Highlighter, Hinter};
+use serde_json::{Value as Json, json};
+use sv0_graph::{GraphView, NodeType, Schema, Snapshot, Store};
+use sv0_query::{Code, Query, QueryError};
+
+use super::query::{Params, answer, parameter};
+use crate::args::{Limits, ShellArgs};
+use crate::failure::Failure;
+use crate::{load, output};
+
+const KEYWORDS: &[&str] = &[
+    "MATCH",
+    "OPTIONAL MATCH",
+    "WHERE",
+    "RETURN",
+    "WITH",
+    "DISTINCT",
+    "ORDER BY",
+    "LIMIT",
+    "SKIP",
+    "ANY SHORTEST",
+    "ALL SHORTEST",
+    "TRAIL",
+    "ACYCLIC",
+    "SIMPLE",
+    "EXISTS",
+    "NOT EXISTS",
+    "UNION",
+    "EXCEPT",
+    "INTERSECT",
+    "CASE",
+    "WHEN",
+    "THEN",
+    "ELSE",
+    "END",
+    "IS NULL",
+    "IS NOT NULL",
+    "STARTS WITH",
+    "ENDS WITH",
+    "CONTAINS",
+];
+
+const HELP: &str = "A query ends with `;` or an empty line.
+  :help               this text
+  :schema             node types, edge types, classes
+  :param name = json  sets a parameter; :param alone clears all
+  :limit rows N       bounds the rows
+  :at SNAP            goes to another snapshot
+  :open FILE          opens another store
+  :quit               leaves
+";
+
+struct State {
+    store: Store,
+    snapshot: Snapshot,
+    params: Params,
+    limits: Limits,
+}
+
+pub(crate) fn run(a: &ShellArgs) -> Result<ExitCode, Failure> {
+    let store = load::open(&a.store)?;
+    let snapshot = load::snapshot(&store, a.at.as_deref())?;
+    let state = State { store, snapshot, params: Params::new(), limits: a.limits.clone() };
+    if std::io::stdin().is_terminal() { interactive(state) } else { batch(state) }
+}
+
+impl State {
+    /// A `:command`; answers with text to show.
+    fn command(&mut self, line: &str) -> Result<String, Failure> {
+        let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let rest = rest.trim();
+        match name {
+            ":help" | ":h" | ":?" => Ok(HELP.to_owned()),
+            ":schema" => Ok(super::schema::text(self.snapshot.schema())),
+            ":param" if rest.is_empty() => {
+                self.params.clear();
+                Ok(String::new())
+            }
+            ":param" => {
+                let Some((k, v)) = rest.split_once('=') else {
+                    return Err(Failure::input("write `:param name = json`"));
+                };
+                let v: Json = serde_json::from_str(v.trim())
+                    .map_err(|e| Failure::input(format!("the parameter's value isn't JSON: {e}; quote texts")))?;
+                self.params.insert(k.trim().trim_start_matches('$').into(), parameter(&v));
+                Ok(String::new())
+            }
+            ":limit" => {
+                let number = rest.split_whitespace().last().and_then(|n| n.replace('_', "").parse().ok());
+                match number {
+                    Some(n) => self.limits.max_rows = n,
+                    None => return Err(Failure::input("write `:limit rows 1000`")),
+                }
+                Ok(String::new())
+            }
+            ":at" => {
+                self.snapshot = load::snapshot(&self.store, Some(rest))?;
+                Ok(String::new())
+            }
+            ":open" => {
+                self.store = load::open(Path::new(rest))?;
+                self.snapshot = self.store.latest();
+                Ok(String::new())
+            }
+            _ => Err(Failure::input(format!("unknown command `{name}`; `:help` lists them"))),
+        }
+    }
+
+    /// The parameters that a query names: others stay set for later ones.
+    fn params_of(&self, text: &str) -> Params {
+        self.params
+            .iter()
+            .filter(|(k, _)| text.contains(&format!("${k}")))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect()
+    }
+}
+
+fn interactive(mut state: State) -> Result<ExitCode, Failure> {
+    let schema = state.snapshot.schema().clone();
+    let config = Config::builder().auto_add_history(true).build();
+    let editor: Result<Editor<ShellHelper, DefaultHistory>, _> = Editor::with_config(config);
+    let mut editor = editor.map_err(|e| Failure::Run(e.to_string()))?;
+    editor.set_helper(Some(ShellHelper::new(&schema)));
+    let history = history_file();
+    if let Some(h) = &history {
+        let _ = editor.load_history(h);
+    }
+    output::print("sv0 shell; :help for help\n")?;
+    loop {
+        match editor.readline("sv0> ") {
+            Ok(line) => {
+                let text = line.trim().trim_end_matches(';').trim();
+                if text.is_empty() {
+                    continue;
+                }
+                if matches!(text, ":quit" | ":q" | ":exit") {
+                    break;
+                }
+                if text.starts_with(':') {
+                    match state.command(text) {
+                        Ok(t) => output::print(&t)?,
+                        Err(e) => output::error(&e.to_string()),
+                    }
+                    continue;
+                }
+                match answer(&state.snapshot, text, &state.params_of(text), &state.limits) {
+                    Ok(r) => {
+                        for w in &r.warnings {
+                            output::note(&format!("warning: {}", output::clean(w)));
+                        }
+                        output::print(&r.table())?;
+                    }
+                    Err(e) => output::error(&output::draw(&e, text)),
+                }
+            }
+            Err(ReadlineError::Eof | ReadlineError::Interrupted) => break,
+            Err(e) => return Err(Failure::Run(e.to_string())),
+        }
+    }
+    if let Some(h) = &history {
+        let _ = editor.save_history(h);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[allow(clippy::disallowed_methods, reason = "the command line may read the environment")]
+fn history_file() -> Option<std::path::PathBuf> {
+    let home = std::env::var("HOME").ok()?;
+    Some(Path::new(&home).join(".sv0_history"))
+}
+
+fn error_line(e: &QueryError) -> Json {
+    let d = e.diagnostics.first();
+    json!({"error": {
+        "code": d.map_or("", |d| d.code.text()),
+        "message": e.diagnostics.iter().map(|d| d.message.as_str()).collect::<Vec<_>>().join("; "),
+        "span": d.and_then(|d| d.span).map(|(a, b)| json!([a, b])),
+        "help": d.and_then(|d| d.help.clone())}})
+}
+
+fn batch(mut state: State) -> Result<ExitCode, Failure> {
+    let stdin = std::io::stdin();
+    let mut buffer = String::new();
+    let answer_one = |state: &State, text: &str| {
+        let line = match answer(&state.snapshot, text, &state.params_of(text), &state.limits) {
+            Ok(r) => r.document(),
+            Err(e) => error_line(&e),
+        };
+        output::json(&line, false)
+    };
+    for line in stdin.lock().lines() {
+        let line = match line {
+            Ok(l) => l,
+            Err(e) => {
+                let m = format!("standard input can't be read: {e}");
+                output::json(
+                    &json!({"error": {"code": Code::Syntax.text(), "message": m, "span": null, "help": null}}),
+                    false,
+                )?;
+                continue;
+            }
+        };
+        let t = line.trim();
+        if buffer.is_empty() && t.is_empty() {
+            continue;
+        }
+        if buffer.is_empty() && t.starts_with(':') {
+            if matches!(t, ":quit" | ":q" | ":exit") {
+                break;
+            }
+            if let Err(e) = state.command(t.trim_end_matches(';').trim()) {
+                output::json(
+                    &json!({"error": {"code": "SV-C100", "message": e.to_string(), "span": null, "help": null}}),
+                    false,
+                )?;
+            }
+            continue;
+        }
+        if !buffer.is_empty() {
+            // An unfinished line takes the next, unless the two make no query and the next alone does.
+            let both = format!("{buffer}\n{line}");
+            let alone = line.trim().trim_end_matches(';');
+            if Query::parse(both.trim().trim_end_matches(';')).is_err() && Query::parse(alone).is_ok() {
+                let broken = std::mem::take(&mut buffer);
+                answer_one(&state, broken.trim())?;
+            } else {
+                buffer.push('\n');
+            }
+        }
+        buffer.push_str(&line);
+        // A line is a query unless it is only the beginning of one.
+        let text = buffer.trim().to_owned();
+        let complete = text.ends_with(';') || t.is_empty() || !unfinished(&text);
+        if complete {
+            buffer.clear();
+            answer_one(&state, text.trim_end_matches(';').trim())?;
+        }
+    }
+    let rest = buffer.trim();
+    if !rest.is_empty() {
+        answer_one(&state, rest)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a text stops where a query would go on.
+fn unfinished(text: &str) -> bool {
+    match Query::parse(text) {
+        Ok(_) => false,
+        Err(e) => e.diagnostics.first().and_then(|d| d.span).is_some_and(|(a, _)| a >= text.trim_end().len()),
+    }
+}
+
+#[derive(Helper, Hinter, Highlighter)]
+struct ShellHelper {
+    words: Vec<String>,
+}
+
+impl ShellHelper {
+    fn new(s: &Schema) -> Self {
+        let mut words: Vec<String> = KEYWORDS.iter().map(|k| (*k).to_owned()).collect();
+        words.extend(NodeType::ALL.iter().map(|t| t.name().to_owned()));
+        words.extend(s.kinds().iter().flat_map(|(_, k)| k.iter().cloned()));
+        words.extend(s.tags().iter().cloned());
+        words.extend(s.edge_types().iter().map(|t| t.name.clone()));
+        words.extend(sv0_graph::EdgeClass::ALL.iter().map(|c| c.name().to_owned()));
+        words.extend(s.node_properties().iter().chain(s.edge_properties()).map(|p| p.name.clone()));
+        words.sort();
+        words.dedup();
+        Self { words }
+    }
+}
+
+impl Completer for ShellHelper {
+    type Candidate = String;
+
+    fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+        let head = line.get(..pos).unwrap_or(line);
+        let start = head
+            .rfind(|c: char| !c.is_alphanumeric() && c != '_')
+            .map_or(0, |i| i + head.get(i..).and_then(|s| s.chars().next()).map_or(1, char::len_utf8));
+        let word = head.get(start..).unwrap_or("").to_lowercase();
+        if word.is_empty() {
+            return Ok((pos, Vec::new()));
+        }
+        Ok((start, self.words.iter().filter(|w| w.to_lowercase().starts_with(&word)).cloned().collect()))
+    }
+}
+
+impl Validator for ShellHelper {
+    fn validate(&self, ctx: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        let t = ctx.input();
+        let done =
+            t.trim_start().starts_with(':') || t.trim_end().ends_with(';') || t.ends_with('\n') || !unfinished(t);
+        Ok(if done { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
+    }
+}

@@ -1,0 +1,153 @@
+//! Each command does its job on the sample's store.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::Value as Json;
+
+use crate::{root, sv0, text};
+
+fn store() -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let p = dir.path().join("acme.sv0").to_str().unwrap().to_owned();
+    let o = sv0(&["ingest", "samples/acme", "--store", &p, "--format", "json"]);
+    assert!(o.status.success(), "{}", text(&o.stderr));
+    let doc: Json = serde_json::from_slice(&o.stdout).unwrap();
+    assert_eq!(doc["snapshots"].as_array().unwrap().len(), 2);
+    (dir, p)
+}
+
+#[test]
+fn query_in_all_formats_and_with_errors_drawn() {
+    let (_dir, s) = store();
+    let q = "MATCH (i:identity {id: $id}) RETURN i.name AS name, i.last_seen AS seen, i";
+    let run = |f: &str| sv0(&["query", &s, q, "--param", "id=sp-legacy-etl", "--format", f]);
+    let doc: Json = serde_json::from_slice(&run("json").stdout).unwrap();
+    assert_eq!(doc["columns"][1]["name"], "seen");
+    assert_eq!(doc["rows"][0][2]["key"]["id"], "sp-legacy-etl");
+    assert!(doc["rows"][0][2]["labels"].as_array().unwrap().contains(&"identity".into()));
+    assert_eq!(text(&run("ndjson").stdout).lines().count(), 1);
+    assert!(text(&run("csv").stdout).starts_with("name,seen,i\r\n"));
+    assert!(text(&run("table").stdout).contains("1 row"));
+    let o = sv0(&["query", &s, "MATCH (i:identiti) RETURN i.naem"]);
+    assert_eq!(o.status.code(), Some(2));
+    let err = text(&o.stderr);
+    for part in ["SV-Q200", "unknown label `identiti`", "^", "did you mean `identity`"] {
+        assert!(err.contains(part), "{part}\n---\n{err}");
+    }
+    let o = sv0(&["query", &s, "MATCH (a)-[e]->{1,30}(b) RETURN count(*) AS n", "--max-work", "1000"]);
+    assert_eq!(o.status.code(), Some(3));
+    assert!(text(&o.stderr).contains("SV-Q420"), "{}", text(&o.stderr));
+    let at = |n: &str| {
+        let o = sv0(&["query", &s, "MATCH (n) RETURN count(*) AS n", "--at", n]);
+        let doc: Json = serde_json::from_slice(&o.stdout).unwrap();
+        doc["rows"][0][0].as_i64().unwrap()
+    };
+    assert_eq!(at("1"), at("2026-05-01"));
+    assert_eq!(sv0(&["query", &s, "RETURN 1 AS x", "--at", "2019-01-01"]).status.code(), Some(2));
+}
+
+#[test]
+fn batch_shell() {
+    let (_dir, s) = store();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sv0"))
+        .args(["shell", &s])
+        .current_dir(root())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let input = ":param id = \"sp-legacy-etl\"\nMATCH (i:identity\n{id: $id}) RETURN i.name AS n;\nRETURN 1 +\nRETURN 2 AS two\nMATCH (x:nope) RETURN x\n:param\n:at 1\nMATCH (n:identity) RETURN count(*) AS n\n:bogus\n";
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let o = child.wait_with_output().unwrap();
+    let lines: Vec<Json> = text(&o.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines[0]["rows"].as_array().unwrap().len(), 1);
+    // An unfinished line takes the next, unless that stands alone.
+    assert_eq!(lines[1]["error"]["code"], "SV-Q100");
+    assert_eq!(lines[2]["rows"], serde_json::json!([[2]]));
+    assert_eq!(lines[3]["error"]["code"], "SV-Q200");
+    assert_eq!(lines[4]["rows"].as_array().unwrap().len(), 1);
+    assert_eq!(lines[5]["error"]["code"], "SV-C100");
+    assert_eq!(lines.len(), 6);
+}
+
+#[test]
+fn can_and_who_can() {
+    let (_dir, s) = store();
+    let role = "arn:aws:iam::111122223333:role/platform-admin";
+    let o = sv0(&["can", &s, "deploy-bot", "iam:PassRole", role, "--format", "json"]);
+    assert!(o.status.success(), "{}", text(&o.stderr));
+    let doc: Json = serde_json::from_slice(&o.stdout).unwrap();
+    assert_eq!(doc["decision"], "allowed");
+    assert!(!doc["by"].as_array().unwrap().is_empty());
+    let o = sv0(&["can", &s, "build-bot", "iam:PassRole", role, "--format", "table"]);
+    assert_eq!(o.status.code(), Some(1));
+    assert!(text(&o.stdout).starts_with("denied_implicit"));
+    let o = sv0(&["can", &s, "nobody", "iam:PassRole"]);
+    assert_eq!(o.status.code(), Some(2));
+    let o = sv0(&["who-can", &s, "iam:CreateUser", "--format", "json"]);
+    let doc: Json = serde_json::from_slice(&o.stdout).unwrap();
+    let who: Vec<(&str, bool)> = doc["identities"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|i| (i["identity"].as_str().unwrap(), i["via"].is_null()))
+        .collect();
+    assert!(who.iter().any(|(w, direct)| w.ends_with("platform-admin") && *direct), "{who:?}");
+    assert!(who.iter().any(|(w, direct)| w.ends_with("deploy-bot") && !direct), "{who:?}");
+}
+
+#[test]
+fn policies_given_by_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases = dir.path().join("cases.ndjson");
+    let allow = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:Get*","Resource":"arn:aws:s3:::b/*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}}"#;
+    let case = |id: &str, context: &str, complete: bool, extra: &str| {
+        format!(
+            r#"{{"id":"{id}","principal":"arn:aws:iam::1:user/u","principal_account":"1","action":"s3:GetObject","resource":"arn:aws:s3:::b/k","resource_account":"1","context":{context},"identity_policies":[{allow}{extra}],"context_complete":{complete}}}"#
+        )
+    };
+    let deny = r#",{"Statement":[{"Effect":"Deny","NotAction":"iam:*","Resource":"*"}]}"#;
+    let lines = [
+        case("in", r#"{"aws:SourceIp":"10.1.2.3"}"#, true, ""),
+        case("out", r#"{"aws:SourceIp":"11.1.2.3"}"#, true, ""),
+        case("unknown", "{}", false, ""),
+        case("absent", "{}", true, ""),
+        case("denied", r#"{"aws:SourceIp":"10.1.2.3"}"#, true, deny),
+    ];
+    std::fs::write(&cases, lines.join("\n")).unwrap();
+    let o = sv0(&["can", "--policies", cases.to_str().unwrap()]);
+    let got: Vec<Json> = text(&o.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let decisions: Vec<&str> = got.iter().map(|g| g["decision"].as_str().unwrap()).collect();
+    assert_eq!(decisions, ["allowed", "denied_implicit", "conditional", "denied_implicit", "denied_explicit"]);
+    assert_eq!(got[2]["condition"], "aws:SourceIp IpAddress 10.0.0.0/8");
+    assert_eq!(got[4]["by"][0]["document"], "identity_policies/1");
+}
+
+#[test]
+fn info_verify_schema_completions_man() {
+    let (_dir, s) = store();
+    let doc: Json = serde_json::from_slice(&sv0(&["info", &s, "--format", "json"]).stdout).unwrap();
+    assert_eq!(doc["snapshot"], 2);
+    assert!(doc["sections"]["adjacency_out"]["bytes"].as_u64().unwrap() > 0);
+    let mut bytes = std::fs::read(&s).unwrap();
+    let at = bytes.len() - 9000;
+    bytes[at] ^= 1;
+    let bad = format!("{s}.bad");
+    std::fs::write(&bad, bytes).unwrap();
+    assert_eq!(sv0(&["verify", &bad]).status.code(), Some(1));
+    assert!(text(&sv0(&["schema"]).stdout).contains("RUNS_AS"));
+    let schema: Json = serde_json::from_slice(&sv0(&["schema", "--format", "json-schema"]).stdout).unwrap();
+    assert!(schema["oneOf"].as_array().unwrap().len() == 3);
+    assert!(text(&sv0(&["completions", "bash"]).stdout).contains("_sv0"));
+    let man = text(&sv0(&["man"]).stdout);
+    assert!(man.contains(".SH SV0 ASSESS") && man.contains("fail\\-on"));
+    for c in ["assess", "ingest", "check", "query", "shell", "schema", "can", "who-can", "info", "verify"] {
+        assert!(text(&sv0(&[c, "--help"]).stdout).contains("Example"), "{c}");
+    }
+    let o = sv0(&["rules", "test", "--format", "json"]);
+    assert!(o.status.success(), "{}", text(&o.stdout));
+    assert!(sv0(&["rules", "lint"]).status.success());
+    assert!(text(&sv0(&["rules", "list", "--format", "table"]).stdout).contains("orphaned-automation"));
+    assert!(text(&sv0(&["rules", "show", "scope-drift", "--format", "table"]).stdout).contains("$$baseline"));
+}
