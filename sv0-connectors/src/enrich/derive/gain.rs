@@ -289,7 +289,8 @@ impl<G: GraphView> Writer<'_, G> {
                             continue;
                         }
                         let mut e = EdgeInput::new("CAN_ASSUME", k, self.view.key(role.node)?);
-                        e.key = "sts-001".into();
+                        // Each statement lets in by itself: one may ask for an external id, the next not.
+                        e.key = s.id.as_str().into();
                         e.evidence = Evidence::Structural;
                         if let Tri::If(r) = &tri {
                             e.state = State::Conditional;
