@@ -1,0 +1,464 @@
+//! Shortest paths and reachability: breadth-first search over (node, state).
+
+use super::super::{Exec, Flow, GO, Row};
+use super::{Dfs, Sink, Used};
+use crate::ast::{PathMode, Selector};
+use crate::diag::QueryError;
+use crate::plan::{Move, Nfa, Pattern};
+use crate::val::Val;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use sv0_graph::{EdgeId, GraphView};
+
+impl<G: GraphView> Exec<'_, G> {
+    #[expect(clippy::too_many_arguments, reason = "a pattern, where it starts, and what the match so far is")]
+    pub(super) fn select(
+        &self,
+        p: &Pattern,
+        selector: Selector,
+        graph: u8,
+        start: u32,
+        row: &mut Row,
+        used: &mut Used,
+        sink: Sink<'_>,
+    ) -> Flow {
+        let (k, all) = match selector {
+            Selector::Shortest(k) | Selector::Any(k) => (k, false),
+            Selector::AllShortest => (1, true),
+            Selector::ShortestGroups(k) => (k, true),
+            Selector::All => (u32::MAX, true),
+        };
+        if k > 1 {
+            return self.exhaustive(p, selector, graph, start, None, row, used, sink);
+        }
+        self.bfs(p, selector, all, graph, start, row, used, sink)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "as `select`")]
+    pub(super) fn bfs(
+        &self,
+        p: &Pattern,
+        selector: Selector,
+        all: bool,
+        graph: u8,
+        start: u32,
+        row: &mut Row,
+        used: &mut Used,
+        sink: Sink<'_>,
+    ) -> Flow {
+        let nfa = &p.nfa;
+        // The start's variable is bound for the whole search: a closed pattern must come back to it.
+        let start_slot = p.first.slot.filter(|s| matches!(row[*s], Val::Unset));
+        if let Some(s) = start_slot {
+            row[s] = Val::Node(graph, start);
+        }
+        let restore = |row: &mut Row| {
+            if let Some(s) = start_slot {
+                row[s] = Val::Unset;
+            }
+        };
+        let one_end = p.last.slot.is_some_and(|s| !matches!(row[s], Val::Unset));
+        let mut search = Search { states: Vec::new(), index: FxHashMap::default() };
+        let mut level: Vec<u32> = vec![search.add(start, nfa.start, 0, None)];
+        let mut distance = 0u32;
+        let mut charged = 0u64;
+        let outcome = 'search: loop {
+            // Moves that read nothing, depth first, so that the order of paths is kept.
+            let mut ready: Vec<u32> = Vec::new();
+            let mut ends: Vec<u32> = Vec::new();
+            for seed in level {
+                let mut stack = vec![seed];
+                while let Some(i) = stack.pop() {
+                    ready.push(i);
+                    let (node, state) = search.at(i);
+                    if state == nfa.accept {
+                        ends.push(i);
+                    }
+                    let mut next = Vec::new();
+                    for m in &nfa.moves[state] {
+                        let to = match m {
+                            Move::Eps { to, .. } => *to,
+                            Move::Node { elem, to } => {
+                                let mut undo = Vec::new();
+                                let ok = self.test_node(&nfa.elems[*elem], graph, node, row, &mut undo);
+                                Self::undo(row, &mut undo, 0);
+                                match ok {
+                                    Ok(true) => *to,
+                                    Ok(false) => continue,
+                                    Err(e) => break 'search Err(e),
+                                }
+                            }
+                            Move::Edge { .. } => continue,
+                        };
+                        next.extend(search.reach(node, to, distance, (i, None), all));
+                    }
+                    stack.extend(next.into_iter().rev());
+                }
+            }
+            for end in ends {
+                let (node, _) = search.at(end);
+                if p.legacy && node == start {
+                    continue;
+                }
+                let mut found = false;
+                let mut stop = false;
+                let mut paths = search.paths(end);
+                while let Some(edges) = paths.next() {
+                    if let Err(e) = self.work(edges.len() as u64) {
+                        restore(row);
+                        return Err(e);
+                    }
+                    restore(row);
+                    let flow = self.witness(p, graph, start, node, &edges, row, used, &mut found, sink);
+                    if let Some(s) = start_slot {
+                        row[s] = Val::Node(graph, start);
+                    }
+                    match flow {
+                        Ok(ControlFlow::Continue(())) => {}
+                        Ok(ControlFlow::Break(())) => {
+                            restore(row);
+                            return Ok(ControlFlow::Break(()));
+                        }
+                        Err(e) => {
+                            restore(row);
+                            return Err(e);
+                        }
+                    }
+                    if found && !all {
+                        stop = true;
+                        break;
+                    }
+                }
+                drop(paths);
+                if !found {
+                    restore(row);
+                    let flow = self.exhaustive(p, selector, graph, start, Some(node), row, used, sink);
+                    if let Some(s) = start_slot {
+                        row[s] = Val::Node(graph, start);
+                    }
+                    if !matches!(flow, Ok(ControlFlow::Continue(()))) {
+                        restore(row);
+                        return flow;
+                    }
+                }
+                if one_end && (stop || found) {
+                    break 'search Ok(());
+                }
+            }
+            distance += 1;
+            let mut next: Vec<u32> = Vec::new();
+            for i in ready {
+                let (node, state) = search.at(i);
+                for m in &nfa.moves[state] {
+                    let Move::Edge { elem, to } = m else { continue };
+                    let e = &nfa.elems[*elem];
+                    let mut found: Vec<(EdgeId, u32)> = Vec::new();
+                    if let Err(e) = self.expand(e, graph, node, &mut |edge, other| found.push((edge, other))) {
+                        break 'search Err(e);
+                    }
+                    for (edge, other) in found {
+                        if p.shared_edges && used.contains(&edge) {
+                            continue;
+                        }
+                        if !search.wants(other, *to, distance, all) {
+                            continue;
+                        }
+                        if !e.filters.is_empty() {
+                            if let Some(s) = e.slot {
+                                row[s] = Val::Edge(graph, edge);
+                            }
+                            let ok = self.filters(e, row);
+                            if let Some(s) = e.slot {
+                                row[s] = Val::Unset;
+                            }
+                            match ok {
+                                Ok(true) => {}
+                                Ok(false) => continue,
+                                Err(e) => break 'search Err(e),
+                            }
+                        }
+                        next.extend(search.reach(other, *to, distance, (i, Some(edge)), all));
+                    }
+                }
+            }
+            let bytes = (search.states.len() * 64) as u64;
+            if let Err(e) = self.charge(bytes.saturating_sub(charged)) {
+                break Err(e);
+            }
+            charged = charged.max(bytes);
+            if next.is_empty() {
+                break Ok(());
+            }
+            level = next;
+        };
+        self.release(charged);
+        restore(row);
+        outcome.map(|()| ControlFlow::Continue(()))
+    }
+
+    /// Checks a candidate path against everything (uniqueness, conditions over several elements) and hands it on.
+    #[expect(clippy::too_many_arguments, reason = "as `select`")]
+    pub(super) fn witness(
+        &self,
+        p: &Pattern,
+        graph: u8,
+        start: u32,
+        end: u32,
+        edges: &[EdgeId],
+        row: &mut Row,
+        used: &mut Used,
+        found: &mut bool,
+        sink: Sink<'_>,
+    ) -> Flow {
+        if p.ends_only && !p.nfa.has_checks() {
+            // Only the ends are seen: it is enough that the walk is a trail.
+            let mut seen = FxHashSet::default();
+            if !edges.iter().all(|e| !used.contains(e) && seen.insert(*e)) {
+                return GO;
+            }
+            *found = true;
+            let mut undo = Vec::new();
+            for (e, n) in [(&p.first, start), (&p.last, end)] {
+                if let Some(s) = e.slot
+                    && matches!(row[s], Val::Unset)
+                {
+                    undo.push((s, Val::Unset));
+                    row[s] = Val::Node(graph, n);
+                }
+            }
+            for s in &p.binds {
+                if matches!(row[*s], Val::Unset) {
+                    undo.push((*s, Val::Unset));
+                    row[*s] = Val::Null;
+                }
+            }
+            let flow = sink(row, used);
+            Self::undo(row, &mut undo, 0);
+            return flow;
+        }
+        let d = Dfs { p, nfa: &p.nfa, graph, reversed: false, only: Some(edges), mode: p.mode };
+        let mut stopped = false;
+        let flow = self.dfs(&d, start, row, used, &mut |_, r, u| {
+            *found = true;
+            stopped = sink(r, u)?.is_break();
+            // One assignment a path is enough.
+            Ok(ControlFlow::Break(()))
+        })?;
+        let _ = flow;
+        Ok(if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// All paths from `start` (to `end`), then the selector: for what breadth-first search can't decide.
+    #[expect(clippy::too_many_arguments, reason = "as `select`")]
+    pub(super) fn exhaustive(
+        &self,
+        p: &Pattern,
+        selector: Selector,
+        graph: u8,
+        start: u32,
+        end: Option<u32>,
+        row: &mut Row,
+        used: &mut Used,
+        sink: Sink<'_>,
+    ) -> Flow {
+        // A walk that repeats an edge is never among the shortest that a trail doesn't beat, unless a lower bound
+        // forces it; bounded walks are enumerated as they are.
+        let mode = if p.mode == PathMode::Walk && p.nfa.has_loop() { PathMode::Trail } else { p.mode };
+        let d = Dfs { p, nfa: &p.nfa, graph, reversed: false, only: None, mode };
+        let mut all: Vec<(u32, Vec<EdgeId>)> = Vec::new();
+        let mut bytes = 0u64;
+        self.dfs(&d, start, row, used, &mut |t, _, _| {
+            let last = t.nodes.last().copied().unwrap_or(start);
+            if end.is_none_or(|e| e == last) {
+                let b = (t.edges.len() * 8 + 48) as u64;
+                bytes += b;
+                self.charge(b)?;
+                all.push((last, t.edges.clone()));
+            }
+            GO
+        })
+        .map(|_| ())?;
+        let order = |edges: &[EdgeId]| -> Result<Vec<(u16, u32, EdgeId)>, QueryError> {
+            let mut at = start;
+            edges
+                .iter()
+                .map(|e| {
+                    let r = self.graph(graph).edge(*e)?;
+                    at = if r.from == at { r.to } else { r.from };
+                    Ok((r.ty.0, at, *e))
+                })
+                .collect()
+        };
+        let mut keyed = Vec::with_capacity(all.len());
+        for (last, edges) in all {
+            keyed.push((last, edges.len(), order(&edges)?, edges));
+        }
+        keyed.sort();
+        keyed.dedup_by(|a, b| a.3 == b.3 && a.0 == b.0);
+        let (mut at, mut count, mut groups, mut length) = (None, 0u32, 0u32, usize::MAX);
+        for (last, len, _, edges) in keyed {
+            if at != Some(last) {
+                (at, count, groups, length) = (Some(last), 0, 0, usize::MAX);
+            }
+            if len != length {
+                groups += 1;
+                length = len;
+            }
+            let take = match selector {
+                Selector::Any(k) | Selector::Shortest(k) => count < k,
+                Selector::AllShortest => groups <= 1,
+                Selector::ShortestGroups(k) => groups <= k,
+                Selector::All => true,
+            };
+            if !take {
+                continue;
+            }
+            count += 1;
+            let mut found = false;
+            let d = Dfs { p, nfa: &p.nfa, graph, reversed: false, only: Some(&edges), mode };
+            let mut stopped = false;
+            self.dfs(&d, start, row, used, &mut |_, r, u| {
+                found = true;
+                stopped = sink(r, u)?.is_break();
+                Ok(ControlFlow::Break(()))
+            })
+            .map(|_| ())?;
+            if stopped {
+                self.release(bytes);
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        self.release(bytes);
+        GO
+    }
+}
+
+impl Nfa {
+    fn has_checks(&self) -> bool {
+        self.moves.iter().flatten().any(|m| matches!(m, Move::Eps { check: Some(_), .. }))
+    }
+
+    fn has_loop(&self) -> bool {
+        // Kahn's algorithm: an automaton without a loop can be emptied.
+        let to = |m: &Move| match m {
+            Move::Eps { to, .. } | Move::Node { to, .. } | Move::Edge { to, .. } => *to,
+        };
+        let mut incoming = vec![0usize; self.moves.len()];
+        self.moves.iter().flatten().for_each(|m| incoming[to(m)] += 1);
+        let mut free: Vec<usize> = (0..self.moves.len()).filter(|s| incoming[*s] == 0).collect();
+        let mut emptied = 0;
+        while let Some(s) = free.pop() {
+            emptied += 1;
+            for m in &self.moves[s] {
+                incoming[to(m)] -= 1;
+                if incoming[to(m)] == 0 {
+                    free.push(to(m));
+                }
+            }
+        }
+        emptied < self.moves.len()
+    }
+}
+
+pub(super) struct ProductState {
+    node: u32,
+    state: u32,
+    distance: u32,
+    /// First parent, then others of the same distance.
+    parents: Vec<(u32, Option<EdgeId>)>,
+}
+
+pub(super) struct Search {
+    states: Vec<ProductState>,
+    index: FxHashMap<(u32, u32), u32>,
+}
+
+impl Search {
+    fn add(&mut self, node: u32, state: usize, distance: u32, parent: Option<(u32, Option<EdgeId>)>) -> u32 {
+        let i = u32::try_from(self.states.len()).unwrap_or(u32::MAX);
+        let state = u32::try_from(state).unwrap_or(u32::MAX);
+        self.states.push(ProductState { node, state, distance, parents: parent.into_iter().collect() });
+        self.index.insert((node, state), i);
+        i
+    }
+
+    fn at(&self, i: u32) -> (u32, usize) {
+        let s = &self.states[i as usize];
+        (s.node, s.state as usize)
+    }
+
+    fn wants(&self, node: u32, state: usize, distance: u32, all: bool) -> bool {
+        match self.index.get(&(node, u32::try_from(state).unwrap_or(u32::MAX))) {
+            None => true,
+            Some(i) => all && self.states[*i as usize].distance == distance,
+        }
+    }
+
+    /// Notes that a state is reached; answers with it if it is new.
+    fn reach(
+        &mut self,
+        node: u32,
+        state: usize,
+        distance: u32,
+        parent: (u32, Option<EdgeId>),
+        all: bool,
+    ) -> Option<u32> {
+        match self.index.get(&(node, u32::try_from(state).unwrap_or(u32::MAX))) {
+            None => Some(self.add(node, state, distance, Some(parent))),
+            Some(i) => {
+                let s = &mut self.states[*i as usize];
+                if all && s.distance == distance && !s.parents.contains(&parent) {
+                    s.parents.push(parent);
+                }
+                None
+            }
+        }
+    }
+
+    /// The shortest paths that end in a state, lazily, each as its edges.
+    fn paths(&self, end: u32) -> Paths<'_> {
+        Paths { search: self, stack: vec![(end, 0)], seen: HashSet::new(), fresh: true }
+    }
+}
+
+pub(super) struct Paths<'s> {
+    search: &'s Search,
+    /// (state, which parent is taken).
+    stack: Vec<(u32, usize)>,
+    seen: HashSet<Vec<EdgeId>>,
+    fresh: bool,
+}
+
+impl Paths<'_> {
+    fn next(&mut self) -> Option<Vec<EdgeId>> {
+        loop {
+            if self.fresh {
+                self.fresh = false;
+            } else {
+                // Advance the deepest choice that has another parent.
+                loop {
+                    let (i, taken) = self.stack.pop()?;
+                    if taken + 1 < self.search.states[i as usize].parents.len() {
+                        self.stack.push((i, taken + 1));
+                        break;
+                    }
+                }
+            }
+            // Go down to the start along first parents.
+            while let Some((i, taken)) = self.stack.last().copied() {
+                let Some((parent, _)) = self.search.states[i as usize].parents.get(taken) else { break };
+                self.stack.push((*parent, 0));
+            }
+            let mut edges: Vec<EdgeId> = self
+                .stack
+                .iter()
+                .filter_map(|(i, taken)| self.search.states[*i as usize].parents.get(*taken).and_then(|p| p.1))
+                .collect();
+            edges.reverse();
+            if self.seen.insert(edges.clone()) {
+                return Some(edges);
+            }
+        }
+    }
+}

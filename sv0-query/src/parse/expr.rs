@@ -1,0 +1,385 @@
+//! Expressions.
+
+use super::{Builder, P, R, Rule, parts, pattern_subquery, span, trimmed};
+use crate::ast::{ArithOp, Clause, CmpOp, Element, Expr, ExprKind, Linear, Literal, Quant, Span, Subquery, TextOp};
+use std::sync::Arc;
+
+impl Builder<'_> {
+    pub(super) fn first_expr(&self, p: P<'_>) -> R<Expr> {
+        let at = span(&p);
+        let e = parts(p).find(|c| c.as_rule() == Rule::expr);
+        self.expr_of(e, at)
+    }
+
+    pub(super) fn expr_of(&self, p: Option<P<'_>>, at: Span) -> R<Expr> {
+        p.map_or_else(|| Err(self.err(at, "an expression is missing")), |p| self.expr(p))
+    }
+
+    pub(super) fn boxed(&self, p: Option<P<'_>>, at: Span) -> R<Box<Expr>> {
+        self.expr_of(p, at).map(Box::new)
+    }
+
+    /// Any expression rule.
+    pub(super) fn expr(&self, p: P<'_>) -> R<Expr> {
+        let at = trimmed(self.text, span(&p));
+        let e = |kind| Ok(Expr { kind, span: at });
+        match p.as_rule() {
+            Rule::expr | Rule::paren => self.expr_of(parts(p).next(), at),
+            Rule::or_e => self.fold(p, ExprKind::Or),
+            Rule::xor_e => self.fold(p, ExprKind::Xor),
+            Rule::and_e => self.fold(p, ExprKind::And),
+            Rule::not_e => {
+                let mut nots = 0;
+                let mut inner = None;
+                for c in parts(p) {
+                    if c.as_rule() == Rule::not_op {
+                        nots += 1;
+                    } else {
+                        inner = Some(self.expr(c)?);
+                    }
+                }
+                let mut x = inner.ok_or_else(|| self.err(at, "an expression is missing"))?;
+                for _ in 0..nots {
+                    x = Expr { kind: ExprKind::Not(Box::new(x)), span: at };
+                }
+                Ok(x)
+            }
+            Rule::cmp_e => self.comparison(p),
+            Rule::add_e | Rule::mul_e => {
+                let mut i = parts(p);
+                let mut acc = self.expr_of(i.next(), at)?;
+                while let Some(op) = i.next() {
+                    let o = match op.as_str() {
+                        "||" => ArithOp::Concat,
+                        "+" => ArithOp::Add,
+                        "-" => ArithOp::Sub,
+                        "*" => ArithOp::Mul,
+                        "/" => ArithOp::Div,
+                        _ => ArithOp::Mod,
+                    };
+                    let rhs = self.expr_of(i.next(), at)?;
+                    let sp = (acc.span.0, rhs.span.1);
+                    acc = Expr { kind: ExprKind::Arith(o, Box::new(acc), Box::new(rhs)), span: sp };
+                }
+                Ok(acc)
+            }
+            Rule::unary_e => {
+                let mut negative = false;
+                let mut signs = 0;
+                let mut inner = None;
+                for c in parts(p) {
+                    if c.as_rule() == Rule::minus {
+                        negative ^= c.as_str() == "-";
+                        signs += 1;
+                    } else {
+                        inner = Some(self.signed(c, negative)?);
+                    }
+                }
+                let x = inner.ok_or_else(|| self.err(at, "an expression is missing"))?;
+                match x.kind {
+                    ExprKind::Lit(Literal::Int(_) | Literal::Float(_)) => Ok(Expr { span: at, ..x }),
+                    _ if negative => e(ExprKind::Neg(Box::new(x))),
+                    _ if signs > 0 => Ok(x),
+                    _ => Ok(x),
+                }
+            }
+            Rule::postfix => {
+                let mut i = parts(p);
+                let mut acc = self.expr_of(i.next(), at)?;
+                for post in i {
+                    let sp = (acc.span.0, span(&post).1);
+                    let Some(x) = parts(post).next() else { continue };
+                    let kind = match x.as_rule() {
+                        Rule::ident => ExprKind::Prop(Box::new(acc), self.ident(x)),
+                        Rule::index => ExprKind::Index(Box::new(acc), self.boxed(parts(x).next(), at)?),
+                        _ => {
+                            let (mut from, mut to) = (None, None);
+                            for s in parts(x) {
+                                let is_from = s.as_rule() == Rule::slice_from;
+                                let v = self.boxed(parts(s).next(), at)?;
+                                if is_from {
+                                    from = Some(v);
+                                } else {
+                                    to = Some(v);
+                                }
+                            }
+                            ExprKind::Slice(Box::new(acc), from, to)
+                        }
+                    };
+                    acc = Expr { kind, span: sp };
+                }
+                Ok(acc)
+            }
+            Rule::number => self.number(&p, false),
+            Rule::string => e(ExprKind::Lit(Literal::Str(self.string(p)?))),
+            Rule::k_true_l => e(ExprKind::Lit(Literal::Bool(true))),
+            Rule::k_false_l => e(ExprKind::Lit(Literal::Bool(false))),
+            Rule::k_null_l => e(ExprKind::Lit(Literal::Null)),
+            Rule::param => e(ExprKind::Param(self.name_of(parts(p).next(), at)?.text)),
+            Rule::var_ref => e(ExprKind::Var(self.name_of(parts(p).next(), at)?.text)),
+            Rule::list => e(ExprKind::List(parts(p).map(|c| self.expr(c)).collect::<R<_>>()?)),
+            Rule::list_comp => {
+                let (mut var, mut list, mut filter, mut map) = (None, None, None, None);
+                for c in parts(p) {
+                    match c.as_rule() {
+                        Rule::ident => var = Some(self.ident(c)),
+                        Rule::expr if list.is_none() => list = Some(Box::new(self.expr(c)?)),
+                        Rule::expr => map = Some(Box::new(self.expr(c)?)),
+                        Rule::where_c => filter = Some(Box::new(self.first_expr(c)?)),
+                        _ => {}
+                    }
+                }
+                let (Some(var), Some(list)) = (var, list) else { return Err(self.err(at, "list comprehension")) };
+                e(ExprKind::ListComp { var, list, filter, map })
+            }
+            Rule::list_pred => {
+                let mut i = parts(p);
+                let q = match i.next().map(|k| k.as_rule()) {
+                    Some(Rule::k_any) => Quant::Any,
+                    Some(Rule::k_all) => Quant::All,
+                    Some(Rule::k_none) => Quant::None,
+                    _ => Quant::Single,
+                };
+                let var = self.name_of(i.next(), at)?;
+                let list = self.boxed(i.next(), at)?;
+                let w = i.next().ok_or_else(|| self.err(at, "WHERE is missing"))?;
+                e(ExprKind::ListPred(q, var, list, Box::new(self.first_expr(w)?)))
+            }
+            Rule::case_e => self.case(p),
+            Rule::cast_e => {
+                let mut i = parts(p);
+                e(ExprKind::Cast(self.boxed(i.next(), at)?, self.name_of(i.next(), at)?))
+            }
+            Rule::exists_e => e(ExprKind::Exists(Box::new(self.subquery(p)?))),
+            Rule::count_e => e(ExprKind::Count(Box::new(self.subquery(p)?))),
+            Rule::value_e => e(ExprKind::Value(Box::new(self.subquery(p)?))),
+            Rule::pattern_pred => {
+                let mut term = Vec::new();
+                for c in parts(p) {
+                    match c.as_rule() {
+                        Rule::node => term.push(Element::Node(self.node(c)?)),
+                        _ => term.push(self.edge_q(c)?),
+                    }
+                }
+                e(ExprKind::Exists(Box::new(pattern_subquery(term, at))))
+            }
+            Rule::call => self.call(p),
+            r => Err(self.err(at, &format!("unexpected {r:?}"))),
+        }
+    }
+
+    /// A negative literal is one literal, so that the least integer can be written.
+    pub(super) fn signed(&self, p: P<'_>, negative: bool) -> R<Expr> {
+        let mut inner = parts(p.clone());
+        if let (Some(n), None) = (inner.next(), inner.next())
+            && n.as_rule() == Rule::number
+        {
+            return self.number(&n, negative);
+        }
+        self.expr(p)
+    }
+
+    pub(super) fn number(&self, p: &P<'_>, negative: bool) -> R<Expr> {
+        let at = span(p);
+        let text = p.as_str().replace('_', "").to_lowercase();
+        let digits = |radix: u32, d: &str| {
+            let d = if negative { format!("-{d}") } else { d.to_owned() };
+            i64::from_str_radix(&d, radix).map_err(|_| self.err(at, "the integer is out of range"))
+        };
+        let rule = parts(p.clone()).next().map(|i| i.as_rule());
+        let lit = match rule {
+            Some(Rule::hex) => Literal::Int(digits(16, text.trim_start_matches("0x"))?),
+            Some(Rule::octal) => Literal::Int(digits(8, text.trim_start_matches("0o"))?),
+            Some(Rule::float) => {
+                let f: f64 = text.parse().map_err(|_| self.err(at, "malformed number"))?;
+                if !f.is_finite() {
+                    return Err(self.err(at, "the number is out of range"));
+                }
+                Literal::Float(if negative { -f } else { f })
+            }
+            _ => Literal::Int(digits(10, &text)?),
+        };
+        Ok(Expr { kind: ExprKind::Lit(lit), span: at })
+    }
+
+    pub(super) fn string(&self, p: P<'_>) -> R<Arc<str>> {
+        let at = span(&p);
+        let inner = parts(p).next().map_or("", |i| i.as_str());
+        let quote = self.text.as_bytes().get(at.0).copied().unwrap_or(b'\'') as char;
+        let mut out = String::with_capacity(inner.len());
+        let mut chars = inner.chars();
+        while let Some(c) = chars.next() {
+            if c == quote {
+                chars.next();
+                out.push(quote);
+            } else if c == '\\' {
+                match chars.next() {
+                    Some('n') => out.push('\n'),
+                    Some('t') => out.push('\t'),
+                    Some('r') => out.push('\r'),
+                    Some('b') => out.push('\u{8}'),
+                    Some('f') => out.push('\u{c}'),
+                    Some(u @ ('u' | 'U')) => {
+                        let n = if u == 'u' { 4 } else { 6 };
+                        let hex: String = chars.by_ref().take(n).collect();
+                        let c = u32::from_str_radix(&hex, 16).ok().and_then(char::from_u32);
+                        out.push(c.ok_or_else(|| self.err(at, "malformed \\u escape in a string"))?);
+                    }
+                    Some(c @ ('\\' | '\'' | '"' | '`')) => out.push(c),
+                    Some(c) => {
+                        // Regular expressions are written in strings: keep an unknown escape as it stands.
+                        out.push('\\');
+                        out.push(c);
+                    }
+                    None => {}
+                }
+            } else {
+                out.push(c);
+            }
+        }
+        Ok(out.into())
+    }
+
+    pub(super) fn fold(&self, p: P<'_>, f: fn(Box<Expr>, Box<Expr>) -> ExprKind) -> R<Expr> {
+        let at = span(&p);
+        let mut i = parts(p);
+        let mut acc = self.expr_of(i.next(), at)?;
+        for c in i {
+            let rhs = self.expr(c)?;
+            let sp = (acc.span.0, rhs.span.1);
+            acc = Expr { kind: f(Box::new(acc), Box::new(rhs)), span: sp };
+        }
+        Ok(acc)
+    }
+
+    pub(super) fn comparison(&self, p: P<'_>) -> R<Expr> {
+        let at = span(&p);
+        let mut i = parts(p);
+        let first = self.expr_of(i.next(), at)?;
+        let mut acc: Option<Expr> = None;
+        let mut left = first;
+        for tail in i {
+            let sp = (at.0, trimmed(self.text, span(&tail)).1);
+            let mut t = parts(tail);
+            let Some(op) = t.next() else { continue };
+            let wrap = |kind| Expr { kind, span: sp };
+            let neg = |p: &P<'_>| parts(p.clone()).any(|c| c.as_rule() == Rule::neg);
+            let l = Box::new(left.clone());
+            let one = match op.as_rule() {
+                Rule::cmp_op => {
+                    let o = match op.as_str() {
+                        "=" => CmpOp::Eq,
+                        "<>" | "!=" => CmpOp::Ne,
+                        "<" => CmpOp::Lt,
+                        "<=" => CmpOp::Le,
+                        ">" => CmpOp::Gt,
+                        _ => CmpOp::Ge,
+                    };
+                    let r = self.expr_of(t.next(), at)?;
+                    // a < b < c means a < b and b < c
+                    left = r.clone();
+                    let e = wrap(ExprKind::Cmp(o, l, Box::new(r)));
+                    acc = Some(match acc {
+                        None => e,
+                        Some(a) => wrap(ExprKind::And(Box::new(a), Box::new(e))),
+                    });
+                    continue;
+                }
+                Rule::is_null => wrap(ExprKind::IsNull(l, neg(&op))),
+                Rule::is_truth => {
+                    let v = parts(op.clone()).find_map(|c| match c.as_rule() {
+                        Rule::k_true => Some(Some(true)),
+                        Rule::k_false => Some(Some(false)),
+                        Rule::k_unknown => Some(None),
+                        _ => None,
+                    });
+                    wrap(ExprKind::IsTruth(l, v.flatten(), neg(&op)))
+                }
+                Rule::is_labeled | Rule::has_label => {
+                    let n = neg(&op);
+                    let lab = parts(op).find(|c| c.as_rule() == Rule::label_or);
+                    let lab = lab.ok_or_else(|| self.err(at, "a label is missing"))?;
+                    let e = wrap(ExprKind::HasLabel(l, self.label(lab)?));
+                    if n { wrap(ExprKind::Not(Box::new(e))) } else { e }
+                }
+                Rule::is_source | Rule::is_dest => {
+                    let source = op.as_rule() == Rule::is_source;
+                    let negated = neg(&op);
+                    let n = parts(op).find(|c| c.as_rule() == Rule::ident);
+                    let n = self.name_of(n, at)?;
+                    let edge = Box::new(Expr { kind: ExprKind::Var(n.text), span: n.span });
+                    wrap(ExprKind::IsEnd { node: l, edge, source, negated })
+                }
+                Rule::in_t => {
+                    let n = neg(&op);
+                    let r = self.boxed(parts(op).find(|c| c.as_rule() == Rule::add_e), at)?;
+                    let e = wrap(ExprKind::In(l, r));
+                    if n { wrap(ExprKind::Not(Box::new(e))) } else { e }
+                }
+                r => {
+                    let o = match r {
+                        Rule::starts_t => TextOp::StartsWith,
+                        Rule::ends_t => TextOp::EndsWith,
+                        Rule::contains_t => TextOp::Contains,
+                        _ => TextOp::Regex,
+                    };
+                    let rhs = self.boxed(parts(op).next(), at)?;
+                    wrap(ExprKind::Text(o, l, rhs))
+                }
+            };
+            left = one;
+            acc = None;
+        }
+        Ok(acc.unwrap_or(left))
+    }
+
+    pub(super) fn case(&self, p: P<'_>) -> R<Expr> {
+        let at = span(&p);
+        let (mut subject, mut arms, mut otherwise) = (None, Vec::new(), None);
+        for c in parts(p) {
+            let rule = c.as_rule();
+            let mut i = parts(c);
+            match rule {
+                Rule::case_subject => subject = Some(self.boxed(i.next(), at)?),
+                Rule::case_when => arms.push((self.expr_of(i.next(), at)?, self.expr_of(i.next(), at)?)),
+                Rule::case_else => otherwise = Some(self.boxed(i.next(), at)?),
+                _ => {}
+            }
+        }
+        Ok(Expr { kind: ExprKind::Case { subject, arms, otherwise }, span: at })
+    }
+
+    pub(super) fn subquery(&self, p: P<'_>) -> R<Subquery> {
+        let at = span(&p);
+        let inner = parts(p).next().ok_or_else(|| self.err(at, "empty subquery"))?;
+        if inner.as_rule() == Rule::bare_pattern {
+            let t = parts(inner).next().ok_or_else(|| self.err(at, "empty pattern"))?;
+            return Ok(pattern_subquery(self.term(t)?, at));
+        }
+        let mut probe = parts(inner.clone());
+        if let Some(b) = probe.next()
+            && b.as_rule() == Rule::match_body
+        {
+            let m = self.match_body(b, false)?;
+            return Ok(Subquery { linear: Linear { graph: None, clauses: vec![Clause::Match(m)] } });
+        }
+        Ok(Subquery { linear: self.linear(inner)? })
+    }
+
+    pub(super) fn call(&self, p: P<'_>) -> R<Expr> {
+        let at = span(&p);
+        let (mut name, mut args, mut distinct, mut star) = (String::new(), Vec::new(), false, false);
+        for c in parts(p) {
+            match c.as_rule() {
+                Rule::func_name => {
+                    let parts: Vec<String> = parts(c).map(|i| self.ident(i).text.to_lowercase()).collect();
+                    name = parts.join(".");
+                }
+                Rule::call_star => star = true,
+                Rule::distinct => distinct = true,
+                _ => args.push(self.expr(c)?),
+            }
+        }
+        Ok(Expr { kind: ExprKind::Call { name: name.into(), args, distinct, star }, span: at })
+    }
+}

@@ -1,0 +1,162 @@
+//! Bounds before parsing, and what a syntax error tells.
+
+use super::{MAX_NESTING, MAX_TEXT, Rule};
+use crate::ast::Span;
+use crate::diag::{Code, Diagnostic, QueryError};
+use pest::error::{ErrorVariant, InputLocation};
+
+/// Bounds that hold before the recursive parser sees the text.
+pub(super) fn guard(text: &str) -> Result<(), QueryError> {
+    if text.len() > MAX_TEXT {
+        let m = format!("query of {} bytes; at most {MAX_TEXT} are read", text.len());
+        return Err(QueryError::one(Diagnostic::new(Code::Syntax, (0, 0), m)));
+    }
+    let (mut depth, mut runs) = (0usize, 0usize);
+    let bytes = text.as_bytes();
+    let mut i = 0;
+    while let Some(&c) = bytes.get(i) {
+        match c {
+            b'\'' | b'"' | b'`' => {
+                i += 1;
+                while let Some(&d) = bytes.get(i) {
+                    if d == b'\\' && c != b'`' {
+                        i += 1;
+                    } else if d == c {
+                        break;
+                    }
+                    i += 1;
+                }
+                runs = 0;
+            }
+            b'(' | b'[' | b'{' => {
+                depth += 1;
+                runs = 0;
+            }
+            b')' | b']' | b'}' => {
+                depth = depth.saturating_sub(1);
+                runs = 0;
+            }
+            b'!' | b'-' | b'+' | b'N' | b'n' => runs += 1,
+            c if c.is_ascii_whitespace() || matches!(c, b'o' | b'O' | b't' | b'T') => {}
+            _ => runs = 0,
+        }
+        if depth > MAX_NESTING || runs > 256 {
+            let m = format!("nested deeper than {MAX_NESTING}");
+            return Err(QueryError::one(Diagnostic::new(Code::Syntax, (i, (i + 1).min(text.len())), m)));
+        }
+        i += 1;
+    }
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+    if words.filter(|w| w.eq_ignore_ascii_case("case")).count() > MAX_NESTING {
+        let m = format!("more than {MAX_NESTING} CASE expressions");
+        return Err(QueryError::one(Diagnostic::new(Code::Syntax, (0, 0), m)));
+    }
+    Ok(())
+}
+
+pub(super) fn syntax(text: &str, e: &pest::error::Error<Rule>) -> QueryError {
+    let at = match e.location {
+        InputLocation::Pos(p) | InputLocation::Span((p, _)) => p,
+    };
+    let rest = text.get(at..).unwrap_or("");
+    let len = rest
+        .chars()
+        .next()
+        .map_or(0, char::len_utf8)
+        .max(rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len()));
+    let span = (at, at + len);
+    let found = text.get(span.0..span.1).unwrap_or("");
+    let word = found.to_uppercase();
+    let unsupported = |feature: &str, help: &str| {
+        QueryError::one(Diagnostic::new(Code::Unsupported, span, format!("{feature} isn't supported")).help(help))
+    };
+    let before = text.get(..at).unwrap_or("").trim_end();
+    let next_word = rest.get(len..).unwrap_or("").trim_start().to_uppercase();
+    let not_a_query = word == "SELECT"
+        || (["CREATE", "DROP"].contains(&&*word) && ["GRAPH", "SCHEMA"].iter().any(|w| next_word.starts_with(w)));
+    if not_a_query {
+        let m = format!("`{found}` isn't part of sv0's language");
+        let help = "sv0 answers queries: write `MATCH … RETURN …`";
+        return QueryError::one(Diagnostic::new(Code::NotAQuery, span, m).help(help));
+    }
+    if word == "KEEP" {
+        return unsupported("KEEP", "write the selector before the path pattern");
+    }
+    if rest.starts_with('/') && before.ends_with(['-', '~']) {
+        return unsupported("a simplified path pattern", "write `-[:A|B]->+`");
+    }
+    if rest.starts_with('+') && before.ends_with('|') {
+        return unsupported("multiset alternation `|+|`", "write `|`");
+    }
+    if rest.starts_with('$') && before.rfind('(').is_some_and(|o| !before.get(o..).unwrap_or("").contains([')', '{'])) {
+        return unsupported("a parameter as a property map", "name the properties: `{name: $name}`");
+    }
+    if rest.starts_with('|') && before.ends_with(')') && before.rfind('[').is_some() {
+        return unsupported("a pattern comprehension", "write `OPTIONAL MATCH` and `collect(…)`");
+    }
+    if ["CREATE", "INSERT", "MERGE", "SET", "DELETE", "DETACH", "REMOVE", "DROP", "FOREACH", "LOAD"].contains(&&*word) {
+        return read_only(span);
+    }
+    if rest.starts_with('~') || rest.starts_with("<~") {
+        return unsupported(
+            "an undirected edge `~`",
+            "all edges are directed here; write `-[…]-` for either direction",
+        );
+    }
+    if rest.starts_with("-/") || rest.starts_with("<-/") {
+        return unsupported("a simplified path pattern", "write `-[:A|B]->+`");
+    }
+    if rest.starts_with("/->") || rest.starts_with("|+|") {
+        return unsupported("this path pattern", "write the alternatives as `-[:A|B]->`");
+    }
+    if rest.starts_with('^') {
+        return unsupported("`^`", "multiply, or compute it outside");
+    }
+    if rest.starts_with('{') {
+        return unsupported("a map here", "return the values as columns of their own");
+    }
+    let expected = match &e.variant {
+        ErrorVariant::ParsingError { positives, .. } => {
+            let mut names: Vec<&str> = positives.iter().filter_map(|r| human(*r)).collect();
+            names.sort_unstable();
+            names.dedup();
+            names.truncate(6);
+            names.join(", ")
+        }
+        ErrorVariant::CustomError { message } => message.clone(),
+    };
+    let what = if found.is_empty() { "end of query".to_owned() } else { format!("`{found}`") };
+    let mut d = Diagnostic::new(Code::Syntax, span, format!("unexpected {what}"));
+    if !expected.is_empty() {
+        d = d.help(format!("expected {expected}"));
+    }
+    QueryError::one(d)
+}
+
+pub(super) fn read_only(span: Span) -> QueryError {
+    QueryError::one(
+        Diagnostic::new(Code::ReadOnly, span, "sv0 queries cannot change the graph")
+            .help("connectors load data, tags are set through the API"),
+    )
+}
+
+/// A grammar rule in a user's words; `None` for rules that say nothing to one.
+pub(super) fn human(r: Rule) -> Option<&'static str> {
+    Some(match r {
+        Rule::node | Rule::path_pattern => "a node pattern `(…)`",
+        Rule::edge | Rule::edge_right | Rule::edge_abbrev => "an edge pattern `-[…]->`",
+        Rule::expr | Rule::var_ref | Rule::number | Rule::string | Rule::not_op | Rule::minus => "an expression",
+        Rule::where_c => "WHERE",
+        Rule::match_c => "MATCH",
+        Rule::return_c => "RETURN",
+        Rule::with_c => "WITH",
+        Rule::order_by => "ORDER BY",
+        Rule::limit_c => "LIMIT",
+        Rule::cmp_op | Rule::add_op | Rule::mul_op => "an operator",
+        Rule::label_atom | Rule::label_or => "a label",
+        Rule::ident | Rule::plain => "a name",
+        Rule::uint => "a whole number",
+        Rule::EOI => "the end of the query",
+        _ => return None,
+    })
+}
