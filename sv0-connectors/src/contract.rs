@@ -346,7 +346,7 @@ fn value(name: &str, v: Json, ty: Option<PropType>, on: &str) -> Result<Option<V
         (Some(PropType::Float), Json::Number(n)) => Value::Float(n.as_f64().ok_or_else(wrong)?),
         (Some(PropType::Str), Json::String(s)) => Value::str(s),
         (Some(PropType::Timestamp), Json::String(s)) => Value::Timestamp(
-            text::timestamp(&s).ok_or_else(|| format!("{on}: property `{name}` is `{s}`, not a timestamp"))?,
+            text::timestamp(&s).ok_or_else(|| format!("{on}: property `{name}` isn't an RFC 3339 timestamp"))?,
         ),
         (Some(PropType::StrList), Json::Array(a)) => {
             let items: Option<Vec<Arc<str>>> = a.iter().map(|x| x.as_str().map(Into::into)).collect();

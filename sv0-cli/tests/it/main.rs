@@ -11,6 +11,7 @@
 mod commands;
 mod refusals;
 mod sample;
+mod tidy;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -101,7 +101,7 @@ impl Pack {
         Ok(Self { lines })
     }
 
-    /// Adds a pack whose lines come first.
+    /// Adds a pack whose lines come first among those of their priority.
     #[must_use]
     pub fn extended_by(self, other: Self) -> Self {
         let mut lines = other.lines;

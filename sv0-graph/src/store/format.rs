@@ -18,7 +18,7 @@ pub(crate) const SLOT_COPY: u64 = 512;
 pub(crate) const DATA: u64 = 3 * PAGE;
 /// Chunks and manifests start at multiples of this.
 pub(crate) const ALIGN: u64 = 16;
-/// An archive (the manifest) stays below this.
+/// An archive (the manifest) is at most this.
 pub(crate) const MAX_MANIFEST: u64 = 1 << 31;
 /// Reader feature flags that this build knows.
 pub(crate) const READER_FLAGS: u32 = 0;
@@ -174,9 +174,11 @@ pub(crate) struct Manifest {
 
 impl Manifest {
     pub(crate) fn encode(&self) -> Result<Vec<u8>, StoreError> {
-        rkyv::to_bytes::<rkyv::rancor::Error>(self)
-            .map(|v| v.to_vec())
-            .map_err(|_| StoreError::Limit { which: "a manifest's size", max: MAX_MANIFEST })
+        let limit = StoreError::Limit { which: "a manifest's size", max: MAX_MANIFEST };
+        match rkyv::to_bytes::<rkyv::rancor::Error>(self) {
+            Ok(v) if v.len() as u64 <= MAX_MANIFEST => Ok(v.to_vec()),
+            _ => Err(limit),
+        }
     }
 
     /// Reads and checks a manifest: rkyv's checked access, then everything that a reader relies on.

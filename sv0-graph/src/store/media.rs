@@ -1,4 +1,4 @@
-//! Where a store's bytes live: a file, or memory. Nothing else in this crate touches `std::fs`.
+//! Where a store's bytes live: a file, or memory. Only `map` beside it touches `std::fs`.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;

@@ -163,7 +163,7 @@ impl Snapshot {
         &self.0.manifest
     }
 
-    /// Touches every section; the first that doesn't hold is the error.
+    /// Touches every section; says which don't hold.
     pub(crate) fn check_all(&self) -> Vec<StoreError> {
         (0..self.0.cells.len()).filter_map(|i| self.0.chunk_at(i).err()).collect()
     }

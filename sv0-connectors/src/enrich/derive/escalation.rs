@@ -117,11 +117,10 @@ pub(super) fn derive<G: GraphView>(view: &G, m: &AwsModel) -> Result<Vec<Found>,
         if m.principals[i].administrator {
             continue;
         }
-        let before = out.len();
         w.credentials(i, &mut out);
         w.change_trust(i, &mut out);
         w.own(i, &mut out);
-        w.grant(i, before, &mut out);
+        w.grant(i, &mut out);
         w.compute(i, &mut out);
     }
     Ok(out)
@@ -543,7 +542,7 @@ impl<'m> World<'m> {
     }
 
     /// Giving authority to somebody whom the principal can become.
-    fn grant(&self, i: usize, before: usize, out: &mut Vec<Found>) {
+    fn grant(&self, i: usize, out: &mut Vec<Found>) {
         const ROLE: [(&str, &str, &str); 2] =
             [("iam:AttachRolePolicy", "iam-014", "iam-019"), ("iam:PutRolePolicy", "iam-017", "iam-021")];
         const USER: [(&str, &str); 2] = [("iam:AttachUserPolicy", "iam-015"), ("iam:PutUserPolicy", "iam-018")];
@@ -558,7 +557,6 @@ impl<'m> World<'m> {
             return;
         }
         let assumed: Vec<Found> = out.iter().rev().take_while(|f| f.from == i).cloned().collect();
-        let _ = before;
         let attach = [("iam:PolicyARN", "arn:aws:iam::aws:policy/AdministratorAccess")];
         for f in assumed {
             let (Target::Principal(t), "CAN_ASSUME" | "CAN_CHANGE_TRUST" | "CAN_ADD_CREDENTIAL") = (&f.to, f.ty) else {

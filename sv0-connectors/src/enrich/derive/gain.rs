@@ -25,7 +25,7 @@ pub(super) fn covers_statements(p: &Principal, statements: &[Statement]) -> bool
     })
 }
 
-/// Whether the other's authority has anything that the principal's hasn't.
+/// Whether the principal has all the authority that the other has.
 fn covers(p: &Principal, other: &Principal) -> bool {
     if p.administrator {
         return true;
