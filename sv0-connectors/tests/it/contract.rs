@@ -49,7 +49,7 @@ fn says_what_is_wrong_with_each_line() {
         "4: node `b`: unknown identitySubtype `Robot`",
         "5: edge OWNED_BY from `a` to `b`: `evidence` is `hearsay`; known are direct, structural, temporal",
         "6: record `r9` isn't among the header's records",
-        "7: node `c`: property `created_at` is `yesterday`, not a timestamp",
+        "7: node `c`: property `created_at` isn't an RFC 3339 timestamp",
     ] {
         assert!(e.contains(part), "{part}\n---\n{e}");
     }
