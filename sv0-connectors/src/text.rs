@@ -5,7 +5,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 use sha2::{Digest, Sha256};
 
-/// Microseconds since 1970: RFC 3339, `2022-08-07 12:56:48+00:00`, without an offset (UTC), a date, or epoch seconds.
+/// Microseconds since 1970: RFC 3339, `2022-08-07 12:56:48+00:00` or without an offset (UTC), or a date.
 pub(crate) fn timestamp(s: &str) -> Option<i64> {
     let s = s.trim();
     if let Ok(t) = s.parse::<Timestamp>() {

@@ -130,6 +130,11 @@ impl Query {
         known_label: &dyn Fn(&str) -> bool,
         options: &CheckOptions,
     ) -> Result<Prepared, QueryError> {
+        if self.ast.prefix.is_some() {
+            // Running what was only to be explained would surprise.
+            let d = Diagnostic::new(Code::Unsupported, (0, 7), "EXPLAIN and PROFILE aren't supported yet");
+            return Err(QueryError::one(d.help("leave the word out to run the query")));
+        }
         let mut graphs: Vec<Arc<str>> = vec!["".into()];
         graphs.extend(options.graphs.iter().cloned());
         let set =

@@ -120,7 +120,11 @@ impl State {
     fn params_of(&self, text: &str) -> Params {
         self.params
             .iter()
-            .filter(|(k, _)| text.contains(&format!("${k}")))
+            .filter(|(k, _)| {
+                let word = |c: char| c.is_alphanumeric() || c == '_';
+                let name = format!("${k}");
+                text.match_indices(&name).any(|(i, _)| !text.get(i + name.len()..).unwrap_or("").starts_with(word))
+            })
             .map(|(k, v)| (k.clone(), v.clone()))
             .collect()
     }

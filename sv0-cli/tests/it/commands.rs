@@ -57,7 +57,7 @@ fn batch_shell() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let input = ":param id = \"sp-legacy-etl\"\nMATCH (i:identity\n{id: $id}) RETURN i.name AS n;\nRETURN 1 +\nRETURN 2 AS two\nMATCH (x:nope) RETURN x\n:param\n:at 1\nMATCH (n:identity) RETURN count(*) AS n\n:bogus\n";
+    let input = ":param id = \"sp-legacy-etl\"\nMATCH (i:identity\n{id: $id}) RETURN i.name AS n;\nRETURN 1 +\nRETURN 2 AS two\nMATCH (x:nope) RETURN x\n:param\n:at 1\nMATCH (n:identity) RETURN count(*) AS n\n:bogus\n:param a = 1\n:param ab = 2\nRETURN $ab AS x\nEXPLAIN RETURN 1 AS x\n";
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let o = child.wait_with_output().unwrap();
     let lines: Vec<Json> = text(&o.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
@@ -68,7 +68,10 @@ fn batch_shell() {
     assert_eq!(lines[3]["error"]["code"], "SV-Q200");
     assert_eq!(lines[4]["rows"].as_array().unwrap().len(), 1);
     assert_eq!(lines[5]["error"]["code"], "SV-C100");
-    assert_eq!(lines.len(), 6);
+    // A parameter whose name only begins like the one that is asked for isn't superfluous.
+    assert_eq!(lines[6]["rows"], serde_json::json!([[2]]));
+    assert_eq!(lines[7]["error"]["code"], "SV-Q120");
+    assert_eq!(lines.len(), 8);
 }
 
 #[test]
