@@ -20,18 +20,20 @@
 //! ```
 
 mod batch;
+pub mod bulk;
 pub mod check;
 pub mod contract;
 mod key;
 pub mod schema;
 mod store;
 mod value;
+pub mod vfs;
 mod view;
 mod working;
 
 pub use batch::{Annotation, EdgeInput, Evidence, GraphBatch, NodeInput, Origin, Scope, SourceRecord, State};
 pub use key::NodeKey;
-pub use schema::{EdgeClass, EdgeTypeId, Flow, NodeType, PropId, PropType, Schema};
+pub use schema::{EdgeClass, EdgeTypeId, Flow, NodeType, PropId, PropType, Schema, TypeGroup};
 pub use store::{
     ChangeCounts, Commit, SectionSize, Snapshot, SnapshotInfo, SourceInfo, Store, StoreError, StoreInfo, Transaction,
     VerifyReport,

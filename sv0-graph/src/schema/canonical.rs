@@ -386,5 +386,6 @@ pub(super) fn schema() -> SchemaData {
         edge_properties: EDGE_PROPS.iter().map(prop).collect(),
         tags: TAGS.iter().map(|t| (*t).to_owned()).collect(),
         kinds: KINDS.iter().map(|(t, ks)| (*t, ks.iter().map(|k| (*k).to_owned()).collect())).collect(),
+        groups: Vec::new(),
     }
 }

@@ -191,7 +191,7 @@ impl PropType {
 }
 
 /// Index of an edge type in its schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EdgeTypeId(pub u16);
 
 /// Index of a property in its schema (nodes and edges have lists of their own).
@@ -251,6 +251,17 @@ struct SchemaData {
     edge_properties: Vec<Property>,
     tags: Vec<String>,
     kinds: Vec<(NodeType, Vec<String>)>,
+    #[serde(default)]
+    groups: Vec<TypeGroup>,
+}
+
+/// A named set of edge types, for queries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeGroup {
+    /// Its name, e.g. `auth`.
+    pub name: String,
+    /// Its members.
+    pub types: Vec<EdgeTypeId>,
 }
 
 impl From<SchemaData> for Schema {
@@ -362,6 +373,58 @@ impl Schema {
         id
     }
 
+    /// Declares a node property; an existing name keeps its number and must have the same type.
+    ///
+    /// # Errors
+    /// The type that the name has already, if it is another.
+    pub fn add_node_property(&mut self, p: Property) -> Result<PropId, PropType> {
+        add_property(&mut self.data.node_properties, &mut self.node_props, p)
+    }
+
+    /// Declares an edge property; an existing name keeps its number and must have the same type.
+    ///
+    /// # Errors
+    /// The type that the name has already, if it is another.
+    pub fn add_edge_property(&mut self, p: Property) -> Result<PropId, PropType> {
+        add_property(&mut self.data.edge_properties, &mut self.edge_props, p)
+    }
+
+    /// Declares a kind of a node type.
+    pub fn add_kind(&mut self, ty: NodeType, kind: &str) {
+        let list = match self.data.kinds.iter_mut().find(|(t, _)| *t == ty) {
+            Some((_, list)) => list,
+            None => {
+                self.data.kinds.push((ty, Vec::new()));
+                match self.data.kinds.last_mut() {
+                    Some((_, list)) => list,
+                    None => return,
+                }
+            }
+        };
+        if !list.iter().any(|k| k == kind) {
+            list.push(kind.to_owned());
+        }
+    }
+
+    /// Declares a tag.
+    pub fn add_tag(&mut self, tag: &str) {
+        if !self.data.tags.iter().any(|t| t == tag) {
+            self.data.tags.push(tag.to_owned());
+        }
+    }
+
+    /// Declares a named set of edge types; an existing name is replaced.
+    pub fn add_group(&mut self, group: TypeGroup) {
+        self.data.groups.retain(|g| g.name != group.name);
+        self.data.groups.push(group);
+    }
+
+    /// The named sets of edge types.
+    #[must_use]
+    pub fn groups(&self) -> &[TypeGroup] {
+        &self.data.groups
+    }
+
     /// The names nearest to `name` among `among`, best first, at most three.
     pub fn nearest<'a>(name: &str, among: impl IntoIterator<Item = &'a str>) -> Vec<String> {
         let lower = name.to_lowercase();
@@ -381,4 +444,19 @@ impl Schema {
         scored.dedup_by(|a, b| a.1 == b.1);
         scored.into_iter().take(3).map(|(_, c)| c.to_owned()).collect()
     }
+}
+
+fn add_property(
+    list: &mut Vec<Property>,
+    index: &mut HashMap<String, PropId>,
+    p: Property,
+) -> Result<PropId, PropType> {
+    if let Some(&id) = index.get(&p.name) {
+        let have = list.get(usize::from(id.0)).map_or(p.ty, |q| q.ty);
+        return if have == p.ty { Ok(id) } else { Err(have) };
+    }
+    let id = PropId(u16::try_from(list.len()).unwrap_or(u16::MAX));
+    index.insert(p.name.clone(), id);
+    list.push(p);
+    Ok(id)
 }

@@ -2,7 +2,7 @@
 //!
 //! | room | holds |
 //! |---|---|
-//! | `media` | a file or memory under the store |
+//! | `media` | the file under the store |
 //! | `map` | the one `unsafe` call |
 //! | `format` | header, slots, manifest |
 //! | `encode` | a staged graph as chunks |
@@ -28,6 +28,7 @@ pub use snapshot::{Snapshot, SnapshotInfo, SourceInfo};
 use crate::batch::GraphBatch;
 use crate::check::Violation;
 use crate::schema::{NodeType, Schema};
+use crate::vfs::{MemoryFile, MemoryVfs, OsVfs, Vfs};
 use crate::working::Working;
 use encode::Dictionary;
 use format::{ChunkRef, History, Kind, Manifest, PAGE, SLOTS, Slot, SourceEntry};
@@ -39,6 +40,8 @@ use media::Media;
 /// needs.
 #[derive(Debug)]
 pub struct Store {
+    #[expect(dead_code, reason = "compaction")]
+    vfs: Arc<dyn Vfs>,
     media: Media,
     path: Option<PathBuf>,
     mapped: bool,
@@ -55,7 +58,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: not a store, truncated, corrupt, of a newer version, or the system's.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::with_media(Media::open_read(path.as_ref())?, Some(path.as_ref()), false, false)
+        Self::open_in(Arc::new(OsVfs), path)
+    }
+
+    /// As [`Store::open`], on a file system of the caller's.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_in(vfs: Arc<dyn Vfs>, path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let media = Media::open_read(&*vfs, path.as_ref())?;
+        Self::with_media(vfs, media, Some(path.as_ref()), false, false)
     }
 
     /// Opens for reading through a mapping: nothing is copied.
@@ -67,9 +79,10 @@ impl Store {
     /// Nobody may truncate or rewrite the file while the store or a snapshot of it lives. sv0 itself never does.
     #[allow(unsafe_code)]
     pub unsafe fn map(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let media = Media::open_read(path.as_ref())?;
+        let vfs: Arc<dyn Vfs> = Arc::new(OsVfs);
+        let media = Media::open_read(&*vfs, path.as_ref())?;
         // SAFETY: the caller's promise covers the mapping that `with_media` makes.
-        Self::with_media(media, Some(path.as_ref()), true, false)
+        Self::with_media(vfs, media, Some(path.as_ref()), true, false)
     }
 
     /// Opens for writing, creating the file if it isn't there, and takes the writer's lock.
@@ -77,13 +90,24 @@ impl Store {
     /// # Errors
     /// [`StoreError::Locked`] if another writer holds it; else as [`Store::open`].
     pub fn open_or_create(path: impl AsRef<Path>, schema: Schema) -> Result<Self, StoreError> {
+        Self::open_or_create_in(Arc::new(OsVfs), path, schema)
+    }
+
+    /// As [`Store::open_or_create`], on a file system of the caller's.
+    ///
+    /// # Errors
+    /// As [`Store::open_or_create`].
+    pub fn open_or_create_in(vfs: Arc<dyn Vfs>, path: impl AsRef<Path>, schema: Schema) -> Result<Self, StoreError> {
         let path = path.as_ref();
-        let media = Media::open_write(path, true)?;
-        if media.len()? == 0 || format::is_blank(&media)? {
-            create(&media, schema)?;
-            media::sync_parent(path)?;
-        }
-        Self::with_media(media, Some(path), false, true)
+        let media = Media::open_write(&*vfs, path)?;
+        let made = if media.len()? == 0 || format::is_blank(&media)? {
+            create(&media, schema)
+                .and_then(|()| vfs.sync_parent(path).map_err(StoreError::io("make the store's folder durable")))
+        } else {
+            Ok(())
+        };
+        made.inspect_err(|_| media.unlock())?;
+        Self::with_media(vfs, media, Some(path), false, true)
     }
 
     /// A store in memory, for tests and temporary work.
@@ -91,16 +115,32 @@ impl Store {
     /// # Errors
     /// [`StoreError::Limit`] if the schema can't be encoded.
     pub fn in_memory(schema: Schema) -> Result<Self, StoreError> {
-        let media = Media::memory();
+        let media = Media::new(Arc::new(MemoryFile::default()));
         create(&media, schema)?;
-        Self::with_media(media, None, false, true)
+        Self::with_media(Arc::new(MemoryVfs::default()), media, None, false, true)
     }
 
-    fn with_media(media: Media, path: Option<&Path>, mapped: bool, writable: bool) -> Result<Self, StoreError> {
+    fn with_media(
+        vfs: Arc<dyn Vfs>,
+        media: Media,
+        path: Option<&Path>,
+        mapped: bool,
+        writable: bool,
+    ) -> Result<Self, StoreError> {
         let (slot, slot_index) = format::read_head(&media, writable)?;
         let manifest = format::read_manifest(&media, slot.offset, slot.len, &slot.manifest_hash, slot.committed)?;
         let latest = snapshot(&media, mapped, manifest)?;
-        Ok(Self { media, path: path.map(Path::to_owned), mapped, writable, slot, slot_index, latest, poisoned: false })
+        Ok(Self {
+            vfs,
+            media,
+            path: path.map(Path::to_owned),
+            mapped,
+            writable,
+            slot,
+            slot_index,
+            latest,
+            poisoned: false,
+        })
     }
 
     /// The newest snapshot.
