@@ -45,6 +45,9 @@ struct Header {
 struct CompleteScope {
     types: Vec<String>,
     scope: String,
+    /// The container that was observed completely; absent: the whole source.
+    #[serde(default)]
+    within: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -211,9 +214,8 @@ impl<'s> Reader<'s> {
         for c in h.complete {
             let types: Result<Vec<NodeType>, String> =
                 c.types.iter().map(|t| contract::resolve(t, None).map(|r| r.ty).map_err(|e| e.to_string())).collect();
-            batch
-                .complete
-                .push(Scope { types: types.map_err(|e| format!("header: `complete`: {e}"))?, scope: c.scope });
+            let types = types.map_err(|e| format!("header: `complete`: {e}"))?;
+            batch.complete.push(Scope { types, scope: c.scope, within: c.within.map(Into::into) });
         }
         let mut refs = Vec::new();
         for r in h.records {

@@ -210,6 +210,9 @@ pub struct Scope {
     pub types: Vec<NodeType>,
     /// The scope's name as the connector says it, e.g. `tenant`.
     pub scope: String,
+    /// The id, in the same source, of the container that was observed completely (what it held, however deep, is the
+    /// scope); `None`: the whole source. A container that the graph doesn't know yet held nothing.
+    pub within: Option<Arc<str>>,
 }
 
 /// The one way into the store.

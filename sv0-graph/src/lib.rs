@@ -35,8 +35,8 @@ pub use batch::{Annotation, EdgeInput, Evidence, GraphBatch, NodeInput, Origin, 
 pub use key::NodeKey;
 pub use schema::{EdgeClass, EdgeTypeId, Flow, NodeType, PropId, PropType, Schema, TypeGroup};
 pub use store::{
-    ChangeCounts, Commit, SectionSize, Snapshot, SnapshotInfo, SourceInfo, Store, StoreError, StoreInfo, Transaction,
-    VerifyReport,
+    ChangeCounts, ChangeSet, Commit, Layout, SectionSize, Snapshot, SnapshotInfo, SourceInfo, Store, StoreError,
+    StoreInfo, Transaction, TypeStatistics, VerifyReport,
 };
 pub use value::Value;
 pub use view::{Direction, EdgeId, EdgeRef, GraphError, GraphView};

@@ -99,7 +99,8 @@ fn contract(s: &Schema) -> Json {
                 "sv0": {"const": 1}, "source": {"type": "string", "minLength": 1}, "system": {"type": "string"},
                 "observed_at": {"type": "string", "format": "date-time"},
                 "complete": {"type": "array", "items": {"type": "object", "required": ["types", "scope"], "properties": {
-                    "types": {"type": "array", "items": {"enum": types}}, "scope": {"type": "string"}}}},
+                    "types": {"type": "array", "items": {"enum": types}}, "scope": {"type": "string"},
+                    "within": {"type": "string", "description": "id of the container that was observed completely; absent: the whole source"}}}},
                 "records": {"type": "array", "items": {"type": "object", "required": ["ref", "operation", "sha256"],
                     "properties": {"ref": {"type": "string"}, "operation": {"type": "string"}, "params": {},
                     "fetched_at": {"type": "string"}, "sha256": {"type": "string"}, "account": {"type": "string"},

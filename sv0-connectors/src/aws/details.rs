@@ -553,7 +553,7 @@ impl Transform {
         let mut out: Vec<GraphBatch> = self.batches.into_values().collect();
         for b in &mut out {
             if !types.is_empty() && &*b.source != AWS_MANAGED {
-                b.complete.push(Scope { types: types.clone(), scope: "account".to_owned() });
+                b.complete.push(Scope { types: types.clone(), scope: "account".to_owned(), within: None });
             }
         }
         self.notes.sort();

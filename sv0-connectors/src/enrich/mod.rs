@@ -24,7 +24,7 @@ pub const SOURCE: &str = "derived";
 pub fn run<G: GraphView>(view: &G, pack: &Pack, as_of: i64) -> Result<GraphBatch, GraphError> {
     let mut batch = GraphBatch::new(SOURCE, 0);
     batch.system = SOURCE.into();
-    batch.complete.push(Scope { types: NodeType::ALL.to_vec(), scope: "every derivation".to_owned() });
+    batch.complete.push(Scope { types: NodeType::ALL.to_vec(), scope: "every derivation".to_owned(), within: None });
     batch.annotations = Some(Vec::new());
     let mut out = Output { batch };
     classify::run(view, pack, &mut out)?;

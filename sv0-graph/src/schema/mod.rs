@@ -12,7 +12,21 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The nine node types, decided by what a thing does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    rkyv::Archive,
+    rkyv::Serialize,
+    rkyv::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum NodeType {
@@ -109,7 +123,21 @@ impl FromStr for NodeType {
 }
 
 /// What an edge means for authority.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    rkyv::Archive,
+    rkyv::Serialize,
+    rkyv::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum EdgeClass {
     /// Whoever controls the start can act through to the end.
@@ -146,7 +174,9 @@ impl EdgeClass {
 }
 
 /// The direction in which authority flows, relative to the stored edge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Flow {
     /// Along the edge.
@@ -158,7 +188,9 @@ pub enum Flow {
 }
 
 /// A property's type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum PropType {
     /// true or false
@@ -191,7 +223,21 @@ impl PropType {
 }
 
 /// Index of an edge type in its schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    rkyv::Archive,
+    rkyv::Serialize,
+    rkyv::Deserialize,
+)]
 pub struct EdgeTypeId(pub u16);
 
 /// Index of a property in its schema (nodes and edges have lists of their own).
@@ -199,7 +245,7 @@ pub struct EdgeTypeId(pub u16);
 pub struct PropId(pub u16);
 
 /// An edge type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct EdgeType {
     /// Its name, e.g. `RUNS_AS`.
     pub name: String,
@@ -222,7 +268,7 @@ impl EdgeType {
 }
 
 /// A typed property.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Property {
     /// Its name.
     pub name: String,
@@ -243,7 +289,7 @@ pub struct Schema {
     edge_props: HashMap<String, PropId>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 struct SchemaData {
     version: String,
     edge_types: Vec<EdgeType>,
@@ -256,7 +302,7 @@ struct SchemaData {
 }
 
 /// A named set of edge types, for queries.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct TypeGroup {
     /// Its name, e.g. `auth`.
     pub name: String,
@@ -423,6 +469,40 @@ impl Schema {
     #[must_use]
     pub fn groups(&self) -> &[TypeGroup] {
         &self.data.groups
+    }
+
+    /// No types and no properties.
+    pub(crate) fn empty() -> Self {
+        SchemaData {
+            version: String::new(),
+            edge_types: Vec::new(),
+            node_properties: Vec::new(),
+            edge_properties: Vec::new(),
+            tags: Vec::new(),
+            kinds: Vec::new(),
+            groups: Vec::new(),
+        }
+        .into()
+    }
+
+    /// As it is stored: an rkyv archive of flat lists.
+    pub(crate) fn to_archive(&self) -> Vec<u8> {
+        rkyv::to_bytes::<rkyv::rancor::Error>(&self.data).map(|v| v.to_vec()).unwrap_or_default()
+    }
+
+    /// Reads an archive, checked; `None` where it isn't a schema that a store can have.
+    pub(crate) fn from_archive(bytes: &[u8]) -> Option<Self> {
+        let mut aligned = rkyv::util::AlignedVec::<16>::new();
+        aligned.extend_from_slice(bytes);
+        let data = rkyv::from_bytes::<SchemaData, rkyv::rancor::Error>(&aligned).ok()?;
+        // Numbers from 0xfff0 on are the store's own columns.
+        let fits = |n: usize| n < 0xfff0;
+        let whole = fits(data.edge_types.len())
+            && fits(data.node_properties.len())
+            && fits(data.edge_properties.len())
+            && data.groups.iter().flat_map(|g| &g.types).all(|t| usize::from(t.0) < data.edge_types.len());
+        let schema = Self::from(data);
+        (whole && schema.node_prop("kind").is_some()).then_some(schema)
     }
 
     /// The names nearest to `name` among `among`, best first, at most three.

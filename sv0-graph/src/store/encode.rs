@@ -1,223 +1,65 @@
-//! A staged graph, as chunks.
+//! Sections from sorted data: adjacency of an edge type, columns, value indexes, keys, records.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
+
+use super::adjacency::encode_csr;
+use super::array::Buffer;
+use super::chunk::narrow_hash;
+use super::column::{self, Cell};
 use super::error::StoreError;
 use super::format::Kind;
-use crate::key::NodeKey;
-use crate::schema::{PropId, PropType};
+use super::statistics::TypeStatistics;
+use crate::batch::SourceRecord;
+use crate::schema::{NodeType, PropType, Schema};
 use crate::value::Value;
-use crate::working::{EdgeRec, GROUP, NodeRec, Working};
 
-/// A chunk to be written.
-pub(crate) struct Chunk {
+/// A section to be written.
+#[derive(Debug)]
+pub(crate) struct NewChunk {
     pub key: u64,
     pub rows: u32,
     pub aux: u32,
     pub bytes: Vec<u8>,
 }
 
-/// Codes of all strings that the store holds. Code 0 is "none"; codes never change.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Dictionary {
-    pub codes: HashMap<Arc<str>, u32>,
-    pub chunks: u16,
+/// Node columns that have a value index: few values, often asked for.
+pub(crate) const INDEXED: &[&str] = &["kind", "system", "status", "environment", "sensitivity", "data_domain", "tags"];
+
+/// A value index holds at most this many values; a column with more has none.
+const MOST_VALUES: usize = 256;
+
+pub(crate) fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-impl Dictionary {
-    fn code(&self, s: &str) -> u32 {
-        self.codes.get(s).copied().unwrap_or(0)
-    }
+fn group_of(id: u32) -> usize {
+    (id >> 16) as usize
 }
 
-/// How many nodes a partition of the key index holds, about.
-const PARTITION: usize = 4096;
+fn number(group: usize) -> u16 {
+    u16::try_from(group).unwrap_or(u16::MAX)
+}
 
-/// Encodes the graph. New strings get codes in sorted order; `dictionary` is brought up to date, and the chunk of its
-/// new strings is among the result. Chunks of earlier strings aren't: they never change.
-pub(crate) fn encode(g: &Working, dictionary: &mut Dictionary) -> Result<(Vec<Chunk>, u32), StoreError> {
+/// The runs of sorted ids that lie in one group each.
+pub(crate) fn by_group(ids: &[u32]) -> Vec<(u16, std::ops::Range<usize>)> {
     let mut out = Vec::new();
-    add_strings(g, dictionary, &mut out)?;
-    let dict = &*dictionary;
-    for (group, _) in (0u16..=u16::MAX).zip(&g.group_types) {
-        encode_nodes(g, dict, group, &mut out)?;
-    }
-    for (ty, table) in (0u16..).zip(&g.edges) {
-        let mut order: Vec<Ordered<'_>> = table.out.iter().map(|(k, s)| (k, *s)).collect();
-        order.sort();
-        encode_edges(g, dict, ty, &order, &mut out);
-    }
-    let partitions = encode_keys(g, &mut out);
-    encode_records(g, &mut out)?;
-    let schema = serde_json::to_vec(&*g.schema).unwrap_or_default();
-    out.push(Chunk { key: Kind::Schema.key(0, 0, 0), rows: 1, aux: 0, bytes: schema });
-    out.sort_by_key(|c| c.key);
-    Ok((out, partitions))
-}
-
-fn add_strings(g: &Working, dict: &mut Dictionary, out: &mut Vec<Chunk>) -> Result<(), StoreError> {
-    let mut fresh: BTreeSet<Arc<str>> = BTreeSet::new();
-    let mut see = |s: &Arc<str>| {
-        if !dict.codes.contains_key(s) {
-            fresh.insert(s.clone());
-        }
-    };
-    let see_value = |v: &Value, see: &mut dyn FnMut(&Arc<str>)| match v {
-        Value::Str(s) => see(s),
-        Value::List(l) => l.iter().for_each(see),
-        _ => {}
-    };
-    for n in g.nodes.iter().flatten() {
-        see(&n.key.source);
-        n.origins.iter().for_each(|(_, p)| see(p));
-        n.props.iter().for_each(|(_, v)| see_value(v, &mut see));
-    }
-    for t in &g.edges {
-        for slot in t.out.values() {
-            let ((_, _, key), rec) = &t.slots[*slot as usize];
-            see(key);
-            see(&rec.source);
-            rec.condition.iter().for_each(&mut see);
-            rec.origins.iter().for_each(|(_, p)| see(p));
-            rec.props.iter().for_each(|(_, v)| see_value(v, &mut see));
-        }
-    }
-    if fresh.is_empty() {
-        return Ok(());
-    }
-    let base = u32::try_from(dict.codes.len()).unwrap_or(u32::MAX);
-    let bytes = heap(fresh.iter().map(|s| &**s))?;
-    let rows = u32::try_from(fresh.len()).unwrap_or(u32::MAX);
-    out.push(Chunk { key: Kind::Dictionary.key(0, 0, dict.chunks), rows, aux: base, bytes });
-    dict.chunks = dict
-        .chunks
-        .checked_add(1)
-        .ok_or(StoreError::Limit { which: "the number of commits without compaction", max: 65_535 })?;
-    for (s, i) in fresh.into_iter().zip(1u32..) {
-        dict.codes.insert(s, base + i);
-    }
-    Ok(())
-}
-
-fn encode_nodes(g: &Working, dict: &Dictionary, group: u16, out: &mut Vec<Chunk>) -> Result<(), StoreError> {
-    let rows = g.group_rows[usize::from(group)];
-    let first = usize::from(group) * GROUP;
-    let nodes: Vec<Option<&NodeRec>> =
-        (first..first + rows as usize).map(|i| g.nodes.get(i).and_then(Option::as_ref)).collect();
-    let mut push = |kind: Kind, a: u16, bytes: Vec<u8>| {
-        out.push(Chunk { key: kind.key(a, 0, group), rows, aux: 0, bytes });
-    };
-    push(Kind::Alive, 0, bitmap(nodes.iter().map(Option::is_some)));
-    push(Kind::ExternalId, 0, heap(nodes.iter().map(|n| n.map_or("", |n| &*n.key.id)))?);
-    push(Kind::Source, 0, words(nodes.iter().map(|n| n.map_or(0, |n| dict.code(&n.key.source)))));
-    let used: BTreeSet<PropId> = nodes.iter().flatten().flat_map(|n| n.props.iter().map(|(p, _)| *p)).collect();
-    for p in used {
-        let values = nodes.iter().map(|n| n.and_then(|n| find(&n.props, p)));
-        push(Kind::NodeProp, p.0, column(values, g.schema.node_properties()[usize::from(p.0)].ty, dict));
-    }
-    let origins: Vec<&[(u32, Arc<str>)]> = nodes.iter().map(|n| n.map_or(&[][..], |n| &n.origins)).collect();
-    push(Kind::NodeOrigin, 0, origin_rows(&origins, dict));
-    Ok(())
-}
-
-type Ordered<'a> = (&'a (u32, u32, Arc<str>), u32);
-
-fn encode_edges(g: &Working, dict: &Dictionary, ty: u16, order: &[Ordered<'_>], out: &mut Vec<Chunk>) {
-    let table = &g.edges[usize::from(ty)];
-    // By group of the start.
-    let mut positions: BTreeMap<(u32, u32, &str), u32> = BTreeMap::new();
     let mut at = 0;
-    while at < order.len() {
-        let group = order[at].0.0 as usize / GROUP;
-        let end = at + order[at..].partition_point(|(k, _)| k.0 as usize / GROUP == group);
-        let part = &order[at..end];
-        let recs: Vec<&EdgeRec> = part.iter().map(|(_, s)| &table.slots[*s as usize].1).collect();
-        let edges = u32::try_from(part.len()).unwrap_or(u32::MAX);
-        let rows = g.group_rows[group];
-        let key = |kind: Kind, b: u16| kind.key(ty, b, u16::try_from(group).unwrap_or(u16::MAX));
-        let starts = offsets(rows, group, part.iter().map(|(k, _)| k.0));
-        let mut bytes = words([rows, edges].into_iter().chain(starts));
-        bytes.extend(words(part.iter().map(|(k, _)| k.1)));
-        out.push(Chunk { key: key(Kind::Out, 0), rows, aux: edges, bytes });
-        let mut meta = words(recs.iter().map(|r| u32::from(r.evidence as u8) | u32::from(r.state as u8) << 8));
-        meta.extend(words(part.iter().map(|(k, _)| dict.code(&k.2))));
-        meta.extend(words(recs.iter().map(|r| r.condition.as_ref().map_or(0, |c| dict.code(c)))));
-        meta.extend(words(recs.iter().map(|r| dict.code(&r.source))));
-        out.push(Chunk { key: key(Kind::EdgeMeta, 0), rows: edges, aux: 0, bytes: meta });
-        let used: BTreeSet<PropId> = recs.iter().flat_map(|r| r.props.iter().map(|(p, _)| *p)).collect();
-        for p in used {
-            let values = recs.iter().map(|r| find(&r.props, p));
-            let bytes = column(values, g.schema.edge_properties()[usize::from(p.0)].ty, dict);
-            out.push(Chunk { key: key(Kind::EdgeProp, p.0), rows: edges, aux: 0, bytes });
-        }
-        let origins: Vec<&[(u32, Arc<str>)]> = recs.iter().map(|r| &r.origins[..]).collect();
-        out.push(Chunk { key: key(Kind::EdgeOrigin, 0), rows: edges, aux: 0, bytes: origin_rows(&origins, dict) });
-        for ((k, _), pos) in part.iter().zip(0u32..) {
-            positions.insert((k.0, k.1, &k.2), pos);
-        }
+    while let Some(first) = ids.get(at) {
+        let g = group_of(*first);
+        let end = at + ids[at..].partition_point(|id| group_of(*id) == g);
+        out.push((number(g), at..end));
         at = end;
     }
-    // By group of the end.
-    let inward: Vec<&(u32, u32, Arc<str>)> = table.inward.keys().collect();
-    let mut at = 0;
-    while at < inward.len() {
-        let group = inward[at].0 as usize / GROUP;
-        let end = at + inward[at..].partition_point(|k| k.0 as usize / GROUP == group);
-        let part = &inward[at..end];
-        let rows = g.group_rows[group];
-        let edges = u32::try_from(part.len()).unwrap_or(u32::MAX);
-        let starts = offsets(rows, group, part.iter().map(|k| k.0));
-        let mut bytes = words([rows, edges].into_iter().chain(starts));
-        bytes.extend(words(part.iter().map(|k| k.1)));
-        bytes.extend(words(part.iter().map(|k| positions.get(&(k.1, k.0, &*k.2)).copied().unwrap_or(0))));
-        let key = Kind::In.key(ty, 0, u16::try_from(group).unwrap_or(u16::MAX));
-        out.push(Chunk { key, rows, aux: edges, bytes });
-        at = end;
-    }
+    out
 }
 
-fn encode_keys(g: &Working, out: &mut Vec<Chunk>) -> u32 {
-    let live = g.index.len();
-    let partitions = live.div_ceil(PARTITION).next_power_of_two().min(1 << 16);
-    let mut keys: Vec<(u64, u32)> =
-        g.index.iter().map(|(k, id): (&NodeKey, &u32)| (NodeKey::hash64(&k.source, &k.id), *id)).collect();
-    keys.sort_unstable();
-    let shift = 64 - partitions.trailing_zeros();
-    for p in 0..partitions {
-        let of = |h: u64| if shift == 64 { 0 } else { usize::try_from(h >> shift).unwrap_or(0) };
-        let from = keys.partition_point(|(h, _)| of(*h) < p);
-        let to = keys.partition_point(|(h, _)| of(*h) <= p);
-        let part = &keys[from..to];
-        let mut bytes: Vec<u8> = part.iter().flat_map(|(h, _)| h.to_le_bytes()).collect();
-        bytes.extend(words(part.iter().map(|(_, id)| *id)));
-        let key = Kind::KeyIndex.key(0, 0, u16::try_from(p).unwrap_or(u16::MAX));
-        out.push(Chunk { key, rows: u32::try_from(part.len()).unwrap_or(u32::MAX), aux: 0, bytes });
-    }
-    u32::try_from(partitions).unwrap_or(u32::MAX)
-}
-
-/// Records stand in chunks of this many, so that a commit rewrites the last one at most.
-pub(crate) const RECORDS_PER_CHUNK: usize = 1024;
-
-fn encode_records(g: &Working, out: &mut Vec<Chunk>) -> Result<(), StoreError> {
-    for (i, part) in (0u16..).zip(g.records.chunks(RECORDS_PER_CHUNK)) {
-        let texts: Vec<String> = part.iter().map(|r| serde_json::to_string(r).unwrap_or_default()).collect();
-        let bytes = heap(texts.iter().map(String::as_str))?;
-        let rows = u32::try_from(part.len()).unwrap_or(u32::MAX);
-        out.push(Chunk { key: Kind::Records.key(0, 0, i), rows, aux: 0, bytes });
-    }
-    Ok(())
-}
-
-fn find(props: &[(PropId, Value)], p: PropId) -> Option<&Value> {
-    props.binary_search_by_key(&p, |(q, _)| *q).ok().map(|i| &props[i].1)
-}
-
-fn offsets(rows: u32, group: usize, sorted: impl Iterator<Item = u32>) -> Vec<u32> {
+fn starts(rows: u32, ids: impl Iterator<Item = u32>) -> Vec<u32> {
     let mut counts = vec![0u32; rows as usize + 1];
-    for id in sorted {
-        counts[id as usize - group * GROUP + 1] += 1;
+    for id in ids {
+        counts[(id & 0xffff) as usize + 1] += 1;
     }
     for i in 1..counts.len() {
         counts[i] += counts[i - 1];
@@ -225,82 +67,252 @@ fn offsets(rows: u32, group: usize, sorted: impl Iterator<Item = u32>) -> Vec<u3
     counts
 }
 
-fn words(items: impl IntoIterator<Item = u32>) -> Vec<u8> {
-    items.into_iter().flat_map(u32::to_le_bytes).collect()
+/// The outward adjacency of edges sorted by (from, to).
+pub(crate) fn encode_out(ty: u16, group_rows: &[u32], from: &[u32], to: &[u32]) -> Vec<NewChunk> {
+    by_group(from)
+        .into_iter()
+        .map(|(g, range)| {
+            let rows = group_rows[usize::from(g)];
+            let others = &to[range.clone()];
+            let bytes = encode_csr(&starts(rows, from[range].iter().copied()), others, None);
+            NewChunk { key: Kind::Out.key(ty, 0, g), rows, aux: count(others.len()), bytes }
+        })
+        .collect()
 }
 
-fn bitmap(bits: impl Iterator<Item = bool>) -> Vec<u8> {
-    let mut out: Vec<u64> = Vec::new();
-    for (i, b) in bits.enumerate() {
-        if i % 64 == 0 {
-            out.push(0);
-        }
-        if b && let Some(w) = out.last_mut() {
-            *w |= 1 << (i % 64);
-        }
+/// Edges by their end: for each its index in the order by start. Stable, so that starts ascend for each end.
+pub(crate) fn by_end(to: &[u32]) -> Vec<u32> {
+    let last = to.iter().copied().max().unwrap_or(0) as usize;
+    let mut at = vec![0u32; last + 2];
+    for t in to {
+        at[*t as usize + 1] += 1;
     }
-    out.into_iter().flat_map(u64::to_le_bytes).collect()
+    for i in 1..at.len() {
+        at[i] += at[i - 1];
+    }
+    let mut order = vec![0u32; to.len()];
+    for (t, i) in to.iter().zip(0u32..) {
+        let slot = &mut at[*t as usize];
+        order[*slot as usize] = i;
+        *slot += 1;
+    }
+    order
 }
 
-fn heap<'a>(items: impl Iterator<Item = &'a str> + Clone) -> Result<Vec<u8>, StoreError> {
-    let total: usize = items.clone().map(str::len).sum();
-    if u32::try_from(total).is_err() {
-        return Err(StoreError::Limit { which: "the text of one chunk", max: u64::from(u32::MAX) });
+/// The inward adjacency of edges sorted by (from, to); `order` is [`by_end`] of them.
+pub(crate) fn encode_in(ty: u16, group_rows: &[u32], from: &[u32], to: &[u32], order: &[u32]) -> Vec<NewChunk> {
+    // Where each start's group begins: an ordinal counts from there.
+    let mut first = vec![0u32; group_rows.len()];
+    for (g, range) in by_group(from) {
+        first[usize::from(g)] = count(range.start);
     }
-    let mut at = 0u32;
-    let mut out = at.to_le_bytes().to_vec();
-    for s in items.clone() {
-        at += u32::try_from(s.len()).unwrap_or(0);
-        out.extend_from_slice(&at.to_le_bytes());
+    let ends: Vec<u32> = order.iter().map(|i| to[*i as usize]).collect();
+    by_group(&ends)
+        .into_iter()
+        .map(|(g, range)| {
+            let rows = group_rows[usize::from(g)];
+            let part = &order[range.clone()];
+            let others: Vec<u32> = part.iter().map(|i| from[*i as usize]).collect();
+            let ordinals: Vec<u32> = part.iter().zip(&others).map(|(i, from)| i - first[group_of(*from)]).collect();
+            let bytes = encode_csr(&starts(rows, ends[range].iter().copied()), &others, Some(&ordinals));
+            NewChunk { key: Kind::In.key(ty, 0, g), rows, aux: count(others.len()), bytes }
+        })
+        .collect()
+}
+
+/// Counts of edges sorted by (from, to), by the types of their ends.
+pub(crate) fn statistics(
+    ty: u16,
+    group_types: &[NodeType],
+    from: &[u32],
+    to: &[u32],
+    order: &[u32],
+) -> Vec<TypeStatistics> {
+    let type_of = |id: u32| group_types.get(group_of(id)).map_or(0, |t| *t as u8);
+    let mut by_pair: BTreeMap<(u8, u8), (TypeStatistics, [(u32, u32); 2])> = BTreeMap::new();
+    let nobody = u32::MAX;
+    for (f, t) in from.iter().zip(to) {
+        let (a, b) = (type_of(*f), type_of(*t));
+        let (s, run) = by_pair.entry((a, b)).or_insert_with(|| {
+            let s = TypeStatistics { edge_type: ty, from: a, to: b, ..TypeStatistics::default() };
+            (s, [(nobody, 0), (nobody, 0)])
+        });
+        s.edges += 1;
+        if run[0].0 != *f {
+            run[0] = (*f, 0);
+            s.starts += 1;
+        }
+        run[0].1 += 1;
+        s.max_out = s.max_out.max(run[0].1);
     }
-    for s in items {
-        out.extend_from_slice(s.as_bytes());
+    for i in order {
+        let (f, t) = (from[*i as usize], to[*i as usize]);
+        if let Some((s, run)) = by_pair.get_mut(&(type_of(f), type_of(t))) {
+            if run[1].0 != t {
+                run[1] = (t, 0);
+                s.ends += 1;
+            }
+            run[1].1 += 1;
+            s.max_in = s.max_in.max(run[1].1);
+        }
+    }
+    by_pair.into_values().map(|(s, _)| s).collect()
+}
+
+/// A column of cells; `None` is origins. `None` where no row says anything.
+pub(crate) fn encode_column(ty: Option<PropType>, cells: &[Cell]) -> Option<Vec<u8>> {
+    let mut b = Buffer::default();
+    put_column(&mut b, ty, cells).then(|| b.into_bytes())
+}
+
+fn put_column(b: &mut Buffer, ty: Option<PropType>, cells: &[Cell]) -> bool {
+    match ty {
+        Some(ty) => {
+            let values = cells.iter().map(|c| if let Cell::Value(v) = c { Some(v) } else { None });
+            let some = values.clone().flatten().any(|v| !v.is_null());
+            column::encode_cells(b, ty, values);
+            some
+        }
+        None => {
+            let rows = cells.iter().map(|c| if let Cell::Origins(o) = c { &o[..] } else { &[] });
+            let some = rows.clone().any(|o| !o.is_empty());
+            column::encode_origins(b, rows);
+            some
+        }
+    }
+}
+
+/// Some rows of a column.
+pub(crate) fn encode_patch(ty: Option<PropType>, rows: &BTreeMap<u32, Cell>) -> Vec<u8> {
+    let mut b = Buffer::default();
+    b.packed_u32(rows.keys().copied());
+    let cells: Vec<Cell> = rows.values().cloned().collect();
+    put_column(&mut b, ty, &cells);
+    b.into_bytes()
+}
+
+/// The rows of each value; `None` where there are too many values or none.
+pub(crate) fn encode_value_index<'a>(rows: impl Iterator<Item = (u32, &'a str)>) -> Option<(u32, Vec<u8>)> {
+    let mut by_value: BTreeMap<&str, RoaringBitmap> = BTreeMap::new();
+    for (row, value) in rows {
+        by_value.entry(value).or_default().insert(row);
+        if by_value.len() > MOST_VALUES {
+            return None;
+        }
+    }
+    if by_value.is_empty() {
+        return None;
+    }
+    let mut maps = Vec::new();
+    let mut ends = Vec::new();
+    for map in by_value.values_mut() {
+        map.optimize();
+        // Writing to memory doesn't fail.
+        let _ = map.serialize_into(&mut maps);
+        ends.push(count(maps.len()));
+    }
+    let mut b = Buffer::default();
+    b.texts(by_value.keys().copied());
+    b.packed_u32(ends.into_iter());
+    b.bytes(&maps);
+    Some((count(by_value.len()), b.into_bytes()))
+}
+
+/// A value index over cells of texts or lists of texts.
+pub(crate) fn index_cells(cells: &[Cell]) -> Option<(u32, Vec<u8>)> {
+    let rows = cells.iter().zip(0u32..).flat_map(|(c, row)| {
+        let list: Vec<(u32, &str)> = match c {
+            Cell::Value(Value::Str(s)) => vec![(row, s)],
+            Cell::Value(Value::List(l)) => l.iter().map(|s| (row, &**s)).collect(),
+            _ => Vec::new(),
+        };
+        list
+    });
+    encode_value_index(rows)
+}
+
+/// How many keys a partition of the key index holds, about.
+const PARTITION: usize = 4096;
+
+/// The key index of all live nodes: its partitions, and how many.
+pub(crate) fn encode_keys(mut keys: Vec<(u64, u32)>) -> (Vec<NewChunk>, u32) {
+    let partitions = keys.len().div_ceil(PARTITION).next_power_of_two().min(1 << 16);
+    let bits = partitions.trailing_zeros();
+    keys.sort_unstable();
+    let of = |h: u64| usize::try_from(h.checked_shr(64 - bits).unwrap_or(0)).unwrap_or(0);
+    let mut out = Vec::new();
+    let mut at = 0;
+    for p in 0..partitions {
+        let end = at + keys[at..].partition_point(|(h, _)| of(*h) <= p);
+        let part = &keys[at..end];
+        at = end;
+        if part.is_empty() {
+            continue;
+        }
+        let mut b = Buffer::default();
+        b.u32s(&part.iter().map(|(h, _)| narrow_hash(*h, bits)).collect::<Vec<_>>());
+        b.u32s(&part.iter().map(|(_, id)| *id).collect::<Vec<_>>());
+        let key = Kind::KeyIndex.key(0, 0, number(p));
+        out.push(NewChunk { key, rows: count(part.len()), aux: 0, bytes: b.into_bytes() });
+    }
+    (out, count(partitions))
+}
+
+/// Keys beside the index.
+pub(crate) fn encode_delta(mut keys: Vec<(u64, u32)>) -> NewChunk {
+    keys.sort_unstable();
+    let mut b = Buffer::default();
+    b.u64s(&keys.iter().map(|(h, _)| *h).collect::<Vec<_>>());
+    b.u32s(&keys.iter().map(|(_, id)| *id).collect::<Vec<_>>());
+    NewChunk { key: Kind::KeyDelta.key(0, 0, 0), rows: count(keys.len()), aux: 0, bytes: b.into_bytes() }
+}
+
+/// Records stand in sections of at most this many.
+pub(crate) const RECORDS_PER_CHUNK: usize = 1024;
+
+/// Records from number `base` on, in sections from number `section` on.
+pub(crate) fn encode_records(section: u16, base: u32, texts: &[String]) -> Result<Vec<NewChunk>, StoreError> {
+    let mut out = Vec::new();
+    for (i, part) in texts.chunks(RECORDS_PER_CHUNK).enumerate() {
+        let number = u16::try_from(usize::from(section) + i)
+            .map_err(|_| StoreError::Limit { which: "the number of sections of records", max: 65_536 })?;
+        let mut b = Buffer::default();
+        b.texts(part.iter().map(String::as_str));
+        out.push(NewChunk {
+            key: Kind::Records.key(0, 0, number),
+            rows: count(part.len()),
+            aux: base + count(i * RECORDS_PER_CHUNK),
+            bytes: b.into_bytes(),
+        });
     }
     Ok(out)
 }
 
-/// A column: texts as codes (0 is null); the rest with a bitmap of what is known.
-fn column<'a>(values: impl Iterator<Item = Option<&'a Value>> + Clone, ty: PropType, dict: &Dictionary) -> Vec<u8> {
-    if ty == PropType::Str {
-        return words(values.map(|v| v.and_then(Value::as_str).map_or(0, |s| dict.code(s))));
-    }
-    let mut out = bitmap(values.clone().map(|v| v.is_some_and(|v| !v.is_null())));
-    match ty {
-        PropType::Bool => out.extend(bitmap(values.map(|v| matches!(v, Some(Value::Bool(true)))))),
-        PropType::StrList => {
-            let mut at = 0u32;
-            let mut ends = vec![0u32];
-            let mut codes = Vec::new();
-            for v in values {
-                for s in v.map_or(&[][..], Value::as_list) {
-                    codes.push(dict.code(s));
-                    at += 1;
-                }
-                ends.push(at);
-            }
-            out.extend(words(ends));
-            out.extend(words(codes));
-        }
-        _ => out.extend(values.flat_map(|v| {
-            match v {
-                Some(Value::Int(n) | Value::Timestamp(n)) => *n,
-                Some(Value::Float(f)) => i64::from_le_bytes(f.to_le_bytes()),
-                _ => 0,
-            }
-            .to_le_bytes()
-        })),
-    }
-    out
+pub(crate) fn record_text(r: &SourceRecord) -> String {
+    serde_json::to_string(r).unwrap_or_default()
 }
 
-fn origin_rows(rows: &[&[(u32, Arc<str>)]], dict: &Dictionary) -> Vec<u8> {
-    let mut at = 0u32;
-    let mut ends = vec![0u32];
-    for r in rows {
-        at += u32::try_from(r.len()).unwrap_or(0);
-        ends.push(at);
-    }
-    let mut out = words(ends);
-    out.extend(words(rows.iter().flat_map(|r| r.iter().flat_map(|(rec, p)| [*rec, dict.code(p)]))));
-    out
+pub(crate) fn encode_alive(group: u16, rows: u32, alive: impl Iterator<Item = bool>) -> NewChunk {
+    let mut b = Buffer::default();
+    b.bits(alive);
+    NewChunk { key: Kind::Alive.key(0, 0, group), rows, aux: 0, bytes: b.into_bytes() }
+}
+
+pub(crate) fn encode_schema(schema: &Schema) -> NewChunk {
+    NewChunk { key: Kind::Schema.key(0, 0, 0), rows: 1, aux: 0, bytes: schema.to_archive() }
+}
+
+pub(crate) fn encode_statistics(list: &[TypeStatistics]) -> NewChunk {
+    let bytes = super::statistics::encode(list);
+    NewChunk { key: Kind::Statistics.key(0, 0, 0), rows: count(list.len()), aux: 0, bytes }
+}
+
+/// Whether a node property has a value index.
+pub(crate) fn indexed(schema: &Schema, column: u16) -> bool {
+    schema.node_properties().get(usize::from(column)).is_some_and(|p| INDEXED.contains(&p.name.as_str()))
+}
+
+/// Keeps the compiler from copying texts twice where a cell is made of a shared text.
+pub(crate) fn text_cell(s: &Arc<str>) -> Cell {
+    Cell::Value(if s.is_empty() { Value::Null } else { Value::Str(s.clone()) })
 }

@@ -21,10 +21,12 @@ pub enum StoreError {
     #[error("not an sv0 store (its first bytes are something else)")]
     NotAStore,
     /// Written by a version that this one doesn't read.
-    #[error("store format version {found}; this build reads up to {max}: use a newer sv0")]
+    #[error("store format version {found}; this build reads {min} to {max}: {}", advice(*.found, *.max))]
     UnsupportedVersion {
         /// In the file.
         found: u32,
+        /// The oldest that this build reads.
+        min: u32,
         /// What this build reads.
         max: u32,
     },
@@ -86,6 +88,10 @@ pub enum StoreError {
         /// Its value.
         max: u64,
     },
+}
+
+fn advice(found: u32, max: u32) -> &'static str {
+    if found > max { "use a newer sv0" } else { "it is older than the first release; make it again from its sources" }
 }
 
 impl StoreError {

@@ -9,7 +9,9 @@ compile_error!("sv0 stores are little-endian and are read in place; big-endian h
 
 /// PNG style: the eighth bit and the line ends catch text-mode copies.
 pub(crate) const MAGIC: [u8; 16] = *b"\x89SV0\r\n\x1a\nGRAPH\0\0\0";
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
+/// The oldest version that this build reads. Version 1 was never released.
+pub(crate) const OLDEST: u32 = 2;
 pub(crate) const PAGE: u64 = 4096;
 pub(crate) const SLOTS: [u64; 2] = [PAGE, 2 * PAGE];
 /// Where the slot's second copy stands, from the first.
@@ -31,68 +33,93 @@ pub(crate) const WRITER_FLAGS: u32 = 0;
 pub(crate) enum Kind {
     /// Live nodes of a group, one bit a row.
     Alive = 1,
-    /// External ids of a group.
-    ExternalId = 2,
-    /// Source codes of a group.
-    Source = 3,
-    /// A property column of a group.
-    NodeProp = 4,
-    /// Where nodes of a group were found.
-    NodeOrigin = 5,
+    /// A column of a group's nodes.
+    NodeColumn = 2,
+    /// Rows of it that later commits set.
+    NodePatch = 3,
     /// Rows and ends of the edges of one type that start in a group.
-    Out = 6,
-    /// Rows, starts and positions of the edges of one type that end in a group.
-    In = 7,
-    /// State, evidence, key, condition and source of the edges in `Out`'s order.
-    EdgeMeta = 8,
-    /// A property column in `Out`'s order.
-    EdgeProp = 9,
-    /// Where edges were found, in `Out`'s order.
-    EdgeOrigin = 10,
-    /// Sorted strings that one commit added.
-    Dictionary = 11,
+    Out = 4,
+    /// Edges taken from it and added to it.
+    OutPatch = 5,
+    /// Rows, starts and ordinals of the edges of one type that end in a group.
+    In = 6,
+    /// Edges taken from it and added to it.
+    InPatch = 7,
+    /// A column in `Out`'s order.
+    EdgeColumn = 8,
+    /// Ordinals of it that later commits set.
+    EdgePatch = 9,
+    /// The rows of each value of a node column.
+    ValueIndex = 10,
     /// A partition of the key index.
-    KeyIndex = 12,
+    KeyIndex = 11,
+    /// Keys that later commits added.
+    KeyDelta = 12,
     /// Source records, one JSON document each.
     Records = 13,
-    /// The schema, JSON.
+    /// The schema, an rkyv archive.
     Schema = 14,
+    /// Counts for the planner, an rkyv archive.
+    Statistics = 15,
+    /// What the commit added, changed and removed of one type.
+    Changes = 16,
+}
+
+/// Columns that every node has.
+pub(crate) mod node_column {
+    pub(crate) const EXTERNAL_ID: u16 = 0xffff;
+    pub(crate) const SOURCE: u16 = 0xfffe;
+    pub(crate) const ORIGINS: u16 = 0xfffd;
+}
+
+/// Columns that every edge has.
+pub(crate) mod edge_column {
+    pub(crate) const KEY: u16 = 0xffff;
+    pub(crate) const SOURCES: u16 = 0xfffe;
+    pub(crate) const ORIGINS: u16 = 0xfffd;
+    pub(crate) const CONDITION: u16 = 0xfffc;
+    pub(crate) const EVIDENCE: u16 = 0xfffb;
+    pub(crate) const STATE: u16 = 0xfffa;
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Alive,
-        Self::ExternalId,
-        Self::Source,
-        Self::NodeProp,
-        Self::NodeOrigin,
+        Self::NodeColumn,
+        Self::NodePatch,
         Self::Out,
+        Self::OutPatch,
         Self::In,
-        Self::EdgeMeta,
-        Self::EdgeProp,
-        Self::EdgeOrigin,
-        Self::Dictionary,
+        Self::InPatch,
+        Self::EdgeColumn,
+        Self::EdgePatch,
+        Self::ValueIndex,
         Self::KeyIndex,
+        Self::KeyDelta,
         Self::Records,
         Self::Schema,
+        Self::Statistics,
+        Self::Changes,
     ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Alive => "alive",
-            Self::ExternalId => "external_id",
-            Self::Source => "source",
-            Self::NodeProp => "node_property",
-            Self::NodeOrigin => "node_origin",
+            Self::NodeColumn => "node_column",
+            Self::NodePatch => "node_patch",
             Self::Out => "adjacency_out",
+            Self::OutPatch => "adjacency_out_patch",
             Self::In => "adjacency_in",
-            Self::EdgeMeta => "edge_meta",
-            Self::EdgeProp => "edge_property",
-            Self::EdgeOrigin => "edge_origin",
-            Self::Dictionary => "dictionary",
+            Self::InPatch => "adjacency_in_patch",
+            Self::EdgeColumn => "edge_column",
+            Self::EdgePatch => "edge_patch",
+            Self::ValueIndex => "value_index",
             Self::KeyIndex => "key_index",
+            Self::KeyDelta => "key_delta",
             Self::Records => "records",
             Self::Schema => "schema",
+            Self::Statistics => "statistics",
+            Self::Changes => "changes",
         }
     }
 
@@ -102,7 +129,8 @@ impl Kind {
     }
 
     pub(crate) fn of(key: u64) -> Option<Self> {
-        Self::ALL.into_iter().find(|k| u64::from(*k as u16) == key >> 48)
+        let n = usize::try_from(key >> 48).ok()?;
+        Self::ALL.get(n.checked_sub(1)?).copied()
     }
 }
 
@@ -165,7 +193,6 @@ pub(crate) struct Manifest {
     pub node_counts: Vec<u64>,
     pub edge_counts: Vec<u64>,
     pub records: u32,
-    pub dictionary: u32,
     pub key_partitions: u32,
     pub sources: Vec<SourceEntry>,
     pub history: Vec<History>,
@@ -179,6 +206,13 @@ impl Manifest {
             Ok(v) if v.len() as u64 <= MAX_MANIFEST => Ok(v.to_vec()),
             _ => Err(limit),
         }
+    }
+
+    /// The chunks of one kind, in order of their keys.
+    pub(crate) fn chunks_of(&self, kind: Kind) -> &[ChunkRef] {
+        let from = self.chunks.partition_point(|c| c.key >> 48 < u64::from(kind as u16));
+        let to = self.chunks.partition_point(|c| c.key >> 48 <= u64::from(kind as u16));
+        self.chunks.get(from..to).unwrap_or(&[])
     }
 
     /// Reads and checks a manifest: rkyv's checked access, then everything that a reader relies on.
@@ -209,23 +243,19 @@ impl Manifest {
         if m.key_partitions > 1 << 16 || (m.key_partitions != 0 && !m.key_partitions.is_power_of_two()) {
             return Err(bad("key partitions"));
         }
-        // Strings are found by the running number at which a section of the dictionary begins.
-        let mut codes = 0u32;
-        for c in m.chunks.iter().filter(|c| Kind::of(c.key) == Some(Kind::Dictionary)) {
-            if c.aux != codes {
-                return Err(bad("dictionary order"));
+        // Records are found by the running number at which a section begins.
+        let mut records = 0u32;
+        for c in m.chunks_of(Kind::Records) {
+            if c.aux != records {
+                return Err(bad("record order"));
             }
-            codes = codes.checked_add(c.rows).ok_or_else(|| bad("dictionary order"))?;
+            records = records.checked_add(c.rows).ok_or_else(|| bad("record order"))?;
         }
-        if codes != m.dictionary {
-            return Err(bad("dictionary length"));
+        if records != m.records {
+            return Err(bad("number of records"));
         }
-        for (g, _) in (0u16..=u16::MAX).zip(&m.group_types) {
-            for k in [Kind::Alive, Kind::ExternalId, Kind::Source] {
-                if m.chunks.binary_search_by_key(&k.key(0, 0, g), |c| c.key).is_err() {
-                    return Err(bad("a group without its sections"));
-                }
-            }
+        if m.chunks_of(Kind::Alive).len() != m.group_types.len() {
+            return Err(bad("a group without its sections"));
         }
         for c in &m.chunks {
             let end = c.offset.checked_add(c.len).ok_or_else(|| bad("chunk range"))?;
@@ -309,11 +339,16 @@ pub(crate) fn read_head(media: &Media, writer: bool) -> Result<(Slot, usize), St
         return Err(StoreError::NotAStore);
     }
     let n = |i: usize| body.get(i..).and_then(|b| b.first_chunk()).map_or(0, |b| u32::from_le_bytes(*b));
-    if n(16) > VERSION {
-        return Err(StoreError::UnsupportedVersion { found: n(16), max: VERSION });
+    // The hash comes first where the version is one that has it there, so that a flipped bit isn't a newer version.
+    let sealed = blake3::hash(body).as_bytes() == hash;
+    if !(OLDEST..=VERSION).contains(&n(16)) && (sealed || n(16) > VERSION) {
+        return Err(StoreError::UnsupportedVersion { found: n(16), min: OLDEST, max: VERSION });
     }
-    if blake3::hash(body).as_bytes() != hash {
+    if !sealed {
         return Err(StoreError::corrupt("header", 0, "hash"));
+    }
+    if u64::from(n(28)) != PAGE {
+        return Err(StoreError::corrupt("header", 28, "page size"));
     }
     let unknown = n(20) & !READER_FLAGS | if writer { n(24) & !WRITER_FLAGS } else { 0 };
     if unknown != 0 {

@@ -5,33 +5,54 @@
 //! | `media` | the file under the store |
 //! | `map` | the one `unsafe` call |
 //! | `format` | header, slots, manifest |
-//! | `encode` | a staged graph as chunks |
-//! | `chunk` | a chunk, checked at its first touch |
+//! | `array` | packed integers, texts, bitmaps |
+//! | `column` | a property's values in a group's rows |
+//! | `adjacency` | sparse rows of an edge type, and patches |
+//! | `statistics`, `changes` | counts for the planner, a commit's change sets |
+//! | `encode` | sections from sorted data |
+//! | `commit` | a transaction's changes as sections |
+//! | `write` | the order of writes |
+//! | `chunk` | a section, checked at its first touch |
 //! | `snapshot` | reading |
+//! | `verify` | everything checked |
 //! | `error` | what can go wrong |
 
+mod adjacency;
+mod array;
+mod changes;
 mod chunk;
+mod column;
+mod commit;
 mod encode;
 mod error;
 mod format;
 mod map;
 mod media;
 mod snapshot;
+mod statistics;
+mod verify;
+mod write;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use changes::{ChangeCounts, ChangeSet};
+pub use commit::Layout;
 pub use error::StoreError;
+pub(crate) use format::{edge_column, node_column};
 pub use snapshot::{Snapshot, SnapshotInfo, SourceInfo};
+pub(crate) use snapshot::{edge_id, edge_parts};
+pub use statistics::TypeStatistics;
+pub use verify::VerifyReport;
 
 use crate::batch::GraphBatch;
 use crate::check::Violation;
 use crate::schema::{NodeType, Schema};
 use crate::vfs::{MemoryFile, MemoryVfs, OsVfs, Vfs};
 use crate::working::Working;
-use encode::Dictionary;
-use format::{ChunkRef, History, Kind, Manifest, PAGE, SLOTS, Slot, SourceEntry};
+use changes::AllChanges;
+use format::{Kind, Manifest, Slot};
 use media::Media;
 
 /// A store: a file (or memory) with its snapshots.
@@ -194,8 +215,26 @@ impl Store {
         if self.poisoned {
             return Err(StoreError::Poisoned);
         }
-        let (working, dictionary) = self.latest.to_working()?;
-        Ok(Transaction { base: working.clone(), working, dictionary, store: self })
+        let working = Working::over(&self.latest);
+        Ok(Transaction { working, store: self })
+    }
+
+    /// Appends a snapshot and reads it back.
+    fn append(&mut self, w: &Working, encoded: &commit::Encoded, name: &str) -> Result<u64, StoreError> {
+        let previous = self.latest.manifest();
+        let written = write::commit(&self.media, self.slot, self.slot_index, previous, w, encoded, name)
+            .inspect_err(|_| self.poisoned = true)?;
+        self.advance(written)
+    }
+
+    /// Goes on to what was written.
+    fn advance(&mut self, w: write::Written) -> Result<u64, StoreError> {
+        (self.slot, self.slot_index) = (w.slot, w.slot_index);
+        let read =
+            format::read_manifest(&self.media, w.slot.offset, w.slot.len, &w.slot.manifest_hash, w.slot.committed)
+                .and_then(|m| snapshot(&self.media, self.mapped, m));
+        self.latest = read.inspect_err(|_| self.poisoned = true)?;
+        Ok(w.bytes)
     }
 
     /// Sizes by section, and what each edge costs.
@@ -216,35 +255,6 @@ impl Store {
             manifest_bytes: self.slot.len,
             sections: sections.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
         }
-    }
-
-    /// Reads and checks everything in every snapshot: hashes, structure, references.
-    ///
-    /// # Errors
-    /// The system's; what is wrong with the file is in the report.
-    pub fn verify(&self) -> Result<VerifyReport, StoreError> {
-        let mut report = VerifyReport::default();
-        for (number, ..) in self.snapshots() {
-            let s = match self.snapshot(number) {
-                Ok(s) => s,
-                Err(e) => {
-                    report.problems.push(format!("snapshot {number}: {e}"));
-                    continue;
-                }
-            };
-            report.snapshots += 1;
-            report.sections += s.manifest().chunks.len() as u64;
-            report.bytes += s.manifest().chunks.iter().map(|c| c.len).sum::<u64>();
-            let problems = s.check_all();
-            if problems.is_empty() {
-                match s.check_references() {
-                    Ok(bad) => report.problems.extend(bad.into_iter().map(|b| format!("snapshot {number}: {b}"))),
-                    Err(e) => report.problems.push(format!("snapshot {number}: {e}")),
-                }
-            }
-            report.problems.extend(problems.into_iter().map(|p| format!("snapshot {number}: {p}")));
-        }
-        Ok(report)
     }
 }
 
@@ -270,19 +280,6 @@ pub struct StoreInfo {
     pub sections: BTreeMap<String, SectionSize>,
 }
 
-/// What a full verification saw.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct VerifyReport {
-    /// Snapshots read.
-    pub snapshots: u64,
-    /// Sections read.
-    pub sections: u64,
-    /// Bytes read.
-    pub bytes: u64,
-    /// What doesn't hold; empty if all does.
-    pub problems: Vec<String>,
-}
-
 #[allow(unsafe_code)]
 fn snapshot(media: &Media, mapped: bool, manifest: Manifest) -> Result<Snapshot, StoreError> {
     let map = if mapped {
@@ -306,138 +303,20 @@ fn create(media: &Media, schema: Schema) -> Result<(), StoreError> {
     let working = Working::new(Arc::new(schema));
     media.set_len(format::DATA)?;
     let slot = Slot { sequence: 0, offset: 0, len: 0, committed: format::DATA, manifest_hash: [0; 32] };
-    write(media, &slot, 1, &working, &mut Dictionary::default(), None, 0, "")?;
+    let encoded = commit::Encoded::default();
+    let mut a = write::Appender::new(media, slot, 1, &[]);
+    a.put(&encode::encode_schema(&working.schema))?;
+    a.flip(write::manifest(&working, &encoded, None, ""))?;
     // The header comes last: a file without one was never a store and is begun anew.
     media.write_at(0, &format::header())?;
     media.sync()
-}
-
-struct Written {
-    slot: Slot,
-    slot_index: usize,
-    bytes: u64,
-}
-
-/// Appends what is new, makes it durable, then flips the older header slot to it.
-#[expect(clippy::too_many_arguments, reason = "one private call site each for create and commit")]
-fn write(
-    media: &Media,
-    slot: &Slot,
-    slot_index: usize,
-    g: &Working,
-    dictionary: &mut Dictionary,
-    previous: Option<&Manifest>,
-    number: u32,
-    name: &str,
-) -> Result<Written, StoreError> {
-    let (chunks, partitions) = encode::encode(g, dictionary)?;
-    let old: HashMap<u64, ChunkRef> =
-        previous.map(|m| m.chunks.iter().map(|c| (c.key, *c)).collect()).unwrap_or_default();
-    let mut at = format::align(slot.committed);
-    let mut buffer: Vec<u8> = Vec::new();
-    let start = at;
-    let mut refs: Vec<ChunkRef> = Vec::new();
-    for c in chunks {
-        let hash = *blake3::hash(&c.bytes).as_bytes();
-        let len = c.bytes.len() as u64;
-        if let Some(o) = old.get(&c.key)
-            && (o.hash, o.len, o.rows, o.aux) == (hash, len, c.rows, c.aux)
-        {
-            refs.push(*o);
-            continue;
-        }
-        refs.push(ChunkRef { key: c.key, offset: at, len, rows: c.rows, aux: c.aux, hash });
-        buffer.extend_from_slice(&c.bytes);
-        at = format::align(at + len);
-        buffer.resize(usize::try_from(at - start).unwrap_or(0), 0);
-    }
-    // Earlier strings are never encoded again; their sections stay.
-    refs.extend(
-        old.values()
-            .filter(|c| Kind::of(c.key) == Some(Kind::Dictionary))
-            .filter(|c| !refs_has(&refs, c.key))
-            .copied()
-            .collect::<Vec<_>>(),
-    );
-    refs.sort_by_key(|c| c.key);
-    let mut history = previous.map(|m| m.history.clone()).unwrap_or_default();
-    if let Some(m) = previous.filter(|m| m.number > 0) {
-        history.push(History {
-            number: m.number,
-            time: m.time,
-            name: m.name.clone(),
-            offset: slot.offset,
-            len: slot.len,
-            hash: slot.manifest_hash,
-        });
-    }
-    let mut node_counts = vec![0u64; NodeType::ALL.len()];
-    for id in (0u32..).zip(&g.nodes).filter(|(_, n)| n.is_some()).map(|(id, _)| id) {
-        node_counts[g.type_of(id) as usize] += 1;
-    }
-    let manifest = Manifest {
-        number,
-        time: g.time,
-        name: name.to_owned(),
-        group_types: g.group_types.iter().map(|t| *t as u8).collect(),
-        group_rows: g.group_rows.clone(),
-        node_counts,
-        edge_counts: g.edges.iter().map(|t| t.out.len() as u64).collect(),
-        records: u32::try_from(g.records.len()).unwrap_or(u32::MAX),
-        dictionary: u32::try_from(dictionary.codes.len()).unwrap_or(u32::MAX),
-        key_partitions: partitions,
-        sources: g
-            .sources
-            .iter()
-            .map(|(n, s)| SourceEntry {
-                name: n.clone(),
-                system: s.system.clone(),
-                observed_at: s.observed_at,
-                complete: s.complete.clone(),
-                records: s.records,
-                legacy: s.legacy,
-            })
-            .collect(),
-        history,
-        chunks: refs,
-    };
-    let encoded = manifest.encode()?;
-    let offset = at;
-    buffer.extend_from_slice(&encoded);
-    let committed = format::align(offset + encoded.len() as u64);
-    // To the end of the page, so that what a crashed commit left there goes.
-    buffer.resize(usize::try_from(committed.next_multiple_of(PAGE) - start).unwrap_or(0), 0);
-    // Growth first, data, durable; only then anything that refers to the new length.
-    media.set_len(committed.next_multiple_of(PAGE))?;
-    media.write_at(start, &buffer)?;
-    media.sync()?;
-    let next = Slot {
-        sequence: slot.sequence + 1,
-        offset,
-        len: encoded.len() as u64,
-        committed,
-        manifest_hash: *blake3::hash(&encoded).as_bytes(),
-    };
-    let slot_index = 1 - slot_index;
-    let mut page = vec![0u8; 4096];
-    page[..96].copy_from_slice(&next.encode());
-    page[format::SLOT_COPY as usize..][..96].copy_from_slice(&next.encode());
-    media.write_at(SLOTS[slot_index], &page)?;
-    media.sync()?;
-    Ok(Written { slot: next, slot_index, bytes: buffer.len() as u64 })
-}
-
-fn refs_has(refs: &[ChunkRef], key: u64) -> bool {
-    refs.iter().any(|c| c.key == key)
 }
 
 /// Batches staged on a snapshot; nothing is written before [`Transaction::commit`].
 #[derive(Debug)]
 pub struct Transaction<'a> {
     store: &'a mut Store,
-    base: Working,
     working: Working,
-    dictionary: Dictionary,
 }
 
 impl Transaction<'_> {
@@ -450,55 +329,37 @@ impl Transaction<'_> {
     /// Checks and stages batches; edges may go between them.
     ///
     /// # Errors
-    /// [`StoreError::Schema`] with everything that doesn't fit; nothing is staged then.
+    /// [`StoreError::Schema`] with everything that doesn't fit, nothing being staged then; or what reading the snapshot
+    /// meets.
     pub fn stage(&mut self, batches: Vec<GraphBatch>) -> Result<(), StoreError> {
-        self.working.apply(batches, false).map(|_| ()).map_err(StoreError::Schema)
+        self.working.apply(batches, false).map(|_| ())
     }
 
     /// Stages what fits and returns what doesn't.
     ///
     /// # Errors
-    /// None today; the signature leaves room for bounds.
+    /// What reading the snapshot meets.
     pub fn stage_lenient(&mut self, batches: Vec<GraphBatch>) -> Result<Vec<Violation>, StoreError> {
-        self.working.apply(batches, true).map_err(StoreError::Schema)
-    }
-
-    /// What the staged batches add, change and remove, by node and edge type.
-    #[must_use]
-    pub fn changes(&self) -> BTreeMap<String, ChangeCounts> {
-        changes(&self.base, &self.working)
+        self.working.apply(batches, true)
     }
 
     /// Commits the staged graph as the next snapshot; returns after it is durable.
     ///
     /// # Errors
     /// An I/O error leaves the last snapshot intact and poisons this handle.
-    pub fn commit(mut self, name: &str) -> Result<Commit, StoreError> {
-        let changes = self.changes();
-        let previous = self.store.latest.manifest().clone();
-        let written = write(
-            &self.store.media,
-            &self.store.slot,
-            self.store.slot_index,
-            &self.working,
-            &mut self.dictionary,
-            Some(&previous),
-            previous.number + 1,
-            name,
-        )
-        .inspect_err(|_| self.store.poisoned = true)?;
-        self.store.slot = written.slot;
-        self.store.slot_index = written.slot_index;
-        let read = format::read_manifest(
-            &self.store.media,
-            written.slot.offset,
-            written.slot.len,
-            &written.slot.manifest_hash,
-            written.slot.committed,
-        )
-        .and_then(|m| snapshot(&self.store.media, self.store.mapped, m));
-        self.store.latest = read.inspect_err(|_| self.store.poisoned = true)?;
-        Ok(Commit { snapshot: self.store.latest.clone(), changes, bytes_written: written.bytes })
+    pub fn commit(self, name: &str) -> Result<Commit, StoreError> {
+        self.commit_as(name, Layout::Auto)
+    }
+
+    /// As [`Transaction::commit`], with a say in how what changes is laid out.
+    ///
+    /// # Errors
+    /// As [`Transaction::commit`].
+    pub fn commit_as(self, name: &str, layout: Layout) -> Result<Commit, StoreError> {
+        let encoded = commit::encode(&self.store.latest, &self.working, layout)?;
+        let changes = counts(&self.working.schema, &encoded.changes);
+        let bytes_written = self.store.append(&self.working, &encoded, name)?;
+        Ok(Commit { snapshot: self.store.latest.clone(), changes, bytes_written })
     }
 }
 
@@ -513,47 +374,17 @@ pub struct Commit {
     pub bytes_written: u64,
 }
 
-/// How many of a type were added, changed, removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ChangeCounts {
-    /// New.
-    pub added: u64,
-    /// With other properties or another state.
-    pub changed: u64,
-    /// Gone.
-    pub removed: u64,
-}
-
-fn changes(a: &Working, b: &Working) -> BTreeMap<String, ChangeCounts> {
-    let mut out: BTreeMap<String, ChangeCounts> = BTreeMap::new();
-    let none = None;
-    for id in 0..a.nodes.len().max(b.nodes.len()) {
-        let (old, new) = (a.nodes.get(id).unwrap_or(&none), b.nodes.get(id).unwrap_or(&none));
-        let ty = b.type_of(u32::try_from(id).unwrap_or(u32::MAX)).name();
-        let mut count = |f: fn(&mut ChangeCounts)| f(out.entry(ty.to_owned()).or_default());
-        match (old, new) {
-            (None, Some(_)) => count(|c| c.added += 1),
-            (Some(_), None) => count(|c| c.removed += 1),
-            (Some(o), Some(n)) if o.props != n.props => count(|c| c.changed += 1),
-            _ => {}
+/// Change sets by the names of their types; types without a change are left out.
+fn counts(schema: &Schema, all: &AllChanges) -> BTreeMap<String, ChangeCounts> {
+    let mut out = BTreeMap::new();
+    for (ty, set) in all.nodes.iter().filter(|(_, s)| !s.is_empty()) {
+        if let Some(t) = u8::try_from(*ty).ok().and_then(NodeType::from_u8) {
+            out.insert(t.name().to_owned(), set.counts());
         }
     }
-    for (ty, (old, new)) in b.schema.edge_types().iter().zip(a.edges.iter().zip(&b.edges)) {
-        let mut counts = ChangeCounts::default();
-        for (id, slot) in &new.out {
-            match old.out.get(id) {
-                None => counts.added += 1,
-                Some(o) => {
-                    let (o, n) = (&old.slots[*o as usize].1, &new.slots[*slot as usize].1);
-                    if (&o.props, o.state, &o.condition, o.evidence) != (&n.props, n.state, &n.condition, n.evidence) {
-                        counts.changed += 1;
-                    }
-                }
-            }
-        }
-        counts.removed = old.out.keys().filter(|id| !new.out.contains_key(*id)).count() as u64;
-        if counts != ChangeCounts::default() {
-            out.insert(ty.name.clone(), counts);
+    for (ty, set) in all.edges.iter().filter(|(_, s)| !s.is_empty()) {
+        if let Some(t) = schema.edge_types().get(usize::from(*ty)) {
+            out.insert(t.name.clone(), set.counts());
         }
     }
     out

@@ -4,18 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use memmap2::Mmap;
+use roaring::RoaringBitmap;
 
-use super::chunk::{Bounds, Chunk};
-use super::encode::{Dictionary, RECORDS_PER_CHUNK};
+use super::adjacency::{Csr, CsrPatch};
+use super::array::Packed;
+use super::changes::ChangeSet;
+use super::chunk::{Beside, Body, Bounds, Chunk};
+use super::column::{Column, Origins};
 use super::error::StoreError;
-use super::format::{Kind, Manifest, key_parts, section};
+use super::format::{Kind, Manifest, edge_column, key_parts, node_column, section};
 use super::media::Media;
+use super::statistics::TypeStatistics;
 use crate::batch::{Evidence, SourceRecord, State};
 use crate::key::NodeKey;
 use crate::schema::{EdgeTypeId, NodeType, PropId, Schema};
 use crate::value::Value;
 use crate::view::{Direction, EdgeId, EdgeRef, GraphError, GraphView};
-use crate::working::{EdgeRec, GROUP, NodeRec, SourceState, Working};
 
 /// A graph as it was at one commit. Cheap to clone; never disturbed by writers.
 #[derive(Debug, Clone)]
@@ -29,12 +33,6 @@ struct Inner {
     schema: Arc<Schema>,
     bounds: Bounds,
     cells: Vec<OnceLock<Result<Chunk, StoreError>>>,
-}
-
-impl std::fmt::Debug for Bounds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Bounds({}, {}, {})", self.groups.len(), self.codes, self.records)
-    }
 }
 
 /// A snapshot's figures.
@@ -75,6 +73,74 @@ pub struct SourceInfo {
     pub complete: Vec<String>,
 }
 
+/// A column's base and the rows that later commits set.
+struct Merged<'a> {
+    base: Option<(&'a Chunk, &'a Column)>,
+    patch: Option<(&'a Chunk, &'a Packed, &'a Column)>,
+}
+
+impl<'a> Merged<'a> {
+    /// The chunk, the column and the row in it that decide.
+    fn at(&self, row: usize) -> Option<(&'a Chunk, &'a Column, usize)> {
+        if let Some((chunk, rows, column)) = self.patch {
+            let bytes = chunk.slice();
+            let v = i64::try_from(row).unwrap_or(i64::MAX);
+            let at = rows.lower_bound(bytes, v);
+            if at < rows.count && rows.get(bytes, at) == v {
+                return Some((chunk, column, at));
+            }
+        }
+        self.base.map(|(chunk, column)| (chunk, column, row))
+    }
+
+    fn value(&self, row: usize) -> Value {
+        self.at(row).map_or(Value::Null, |(chunk, column, row)| column.value(chunk.slice(), row))
+    }
+
+    fn text(&self, row: usize) -> Option<&'a str> {
+        self.at(row).and_then(|(chunk, column, row)| column.text(chunk.slice(), row))
+    }
+
+    fn origins(&self, row: usize) -> Origins {
+        self.at(row).map_or_else(Vec::new, |(chunk, column, row)| column.origins(chunk.slice(), row))
+    }
+
+    fn may_hold(&self, text: &str) -> bool {
+        self.base.is_some_and(|(chunk, c)| c.may_hold(chunk.slice(), text))
+            || self.patch.is_some_and(|(chunk, _, c)| c.may_hold(chunk.slice(), text))
+    }
+}
+
+/// The adjacency of one edge type in one group.
+pub(crate) struct Rows<'a> {
+    pub(crate) base: Option<(&'a [u8], &'a Csr)>,
+    pub(crate) patch: Option<(&'a [u8], &'a CsrPatch)>,
+}
+
+impl Rows<'_> {
+    /// Calls `f` with (other end, ordinal, whether the base holds it, place in the base) in ascending order.
+    pub(crate) fn each(&self, row: usize, f: &mut dyn FnMut(u32, u32, Option<usize>)) {
+        let mut added = self.patch.map(|(bytes, p)| p.row(bytes, row)).into_iter().flatten().peekable();
+        if let Some((bytes, csr)) = self.base {
+            let span = csr.span(bytes, row);
+            let others = csr.others(bytes).get(span.clone()).unwrap_or(&[]);
+            let gone = self.patch.filter(|(b, p)| p.removes_in(b, &span));
+            for (other, place) in others.iter().zip(span) {
+                if gone.is_some_and(|(b, p)| p.is_removed(b, place)) {
+                    continue;
+                }
+                while let Some(a) = added.next_if(|a| a.other < *other) {
+                    f(a.other, a.ordinal, None);
+                }
+                f(*other, csr.ordinal(bytes, place), Some(place));
+            }
+        }
+        for a in added {
+            f(a.other, a.ordinal, None);
+        }
+    }
+}
+
 impl Snapshot {
     pub(crate) fn new(media: Media, map: Option<Arc<Mmap>>, manifest: Manifest) -> Result<Self, StoreError> {
         let bounds = Bounds {
@@ -84,22 +150,18 @@ impl Snapshot {
                 .zip(&manifest.group_types)
                 .filter_map(|(r, t)| Some((*r, NodeType::from_u8(*t)?)))
                 .collect(),
-            codes: manifest.dictionary as usize + 1,
             records: manifest.records as usize,
         };
         let cells = manifest.chunks.iter().map(|_| OnceLock::new()).collect();
-        let mut inner = Inner { media, map, manifest, schema: Arc::new(Schema::canonical()), bounds, cells };
-        let key = Kind::Schema.key(0, 0, 0);
-        if let Some(c) = inner.position(key) {
-            let offset = inner.manifest.chunks[c].offset;
-            let chunk = inner.chunk_at(c)?;
-            let schema: Schema = serde_json::from_slice(chunk.bytes.as_slice())
-                .map_err(|_| StoreError::corrupt("schema", offset, "malformed"))?;
-            if schema.edge_types().is_empty() || schema.node_prop("kind").is_none() {
-                return Err(StoreError::corrupt("schema", offset, "incomplete"));
-            }
-            inner.schema = Arc::new(schema);
+        let mut inner = Inner { media, map, manifest, schema: Arc::new(Schema::empty()), bounds, cells };
+        let schema = match inner.chunk(Kind::Schema.key(0, 0, 0))? {
+            Some(Chunk { body: Body::Schema(s), .. }) => Arc::new((**s).clone()),
+            _ => return Err(StoreError::corrupt("schema", 0, "missing")),
+        };
+        if inner.manifest.edge_counts.len() > schema.edge_types().len() {
+            return Err(StoreError::corrupt("manifest", 0, "more edge types than the schema has"));
         }
+        inner.schema = schema;
         Ok(Self(Arc::new(inner)))
     }
 
@@ -143,172 +205,284 @@ impl Snapshot {
         self.0.manifest.number
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.manifest.name
+    }
+
     /// The names of all sources.
     pub fn source_names(&self) -> impl Iterator<Item = &str> {
         self.0.manifest.sources.iter().map(|s| s.name.as_str())
     }
 
-    /// BLAKE3 over the hashes of all sections: equal graphs in equal layout have equal hashes.
+    /// BLAKE3 over the hashes of all sections that hold the graph: equal graphs in equal layout have equal hashes,
+    /// before and after a compaction.
     #[must_use]
     pub fn content_hash(&self) -> String {
         let mut h = blake3::Hasher::new();
-        for c in &self.0.manifest.chunks {
+        for c in self.0.manifest.chunks.iter().filter(|c| Kind::of(c.key) != Some(Kind::Changes)) {
             h.update(&c.key.to_le_bytes());
             h.update(&c.hash);
         }
         h.finalize().to_hex().to_string()
     }
 
+    /// Counts of edges by type and ends, for planners. Estimates between rewrites of an edge type.
+    ///
+    /// # Errors
+    /// What reading the section meets.
+    pub fn statistics(&self) -> Result<&[TypeStatistics], StoreError> {
+        match self.0.chunk(Kind::Statistics.key(0, 0, 0))? {
+            Some(Chunk { body: Body::Statistics(list), .. }) => Ok(list),
+            _ => Ok(&[]),
+        }
+    }
+
+    /// What this commit changed of a node type: node ids.
+    ///
+    /// # Errors
+    /// What reading the section meets.
+    pub fn node_changes(&self, ty: NodeType) -> Result<ChangeSet, StoreError> {
+        self.changes(0, ty as u16)
+    }
+
+    /// What this commit changed of an edge type: edge ids, those of the removed as in the snapshot before.
+    ///
+    /// # Errors
+    /// What reading the section meets.
+    pub fn edge_changes(&self, ty: EdgeTypeId) -> Result<ChangeSet, StoreError> {
+        self.changes(1, ty.0)
+    }
+
+    fn changes(&self, edges: u16, ty: u16) -> Result<ChangeSet, StoreError> {
+        match self.0.chunk(Kind::Changes.key(edges, ty, 0))? {
+            Some(Chunk { body: Body::Changes(c), .. }) => Ok(c.clone()),
+            _ => Ok(ChangeSet::default()),
+        }
+    }
+
+    /// The live nodes whose text property is `value`, or whose list property holds it.
+    ///
+    /// # Errors
+    /// What reading the sections meets.
+    pub fn nodes_where(&self, prop: PropId, value: &str) -> Result<RoaringBitmap, StoreError> {
+        let inner = &self.0;
+        let mut out = RoaringBitmap::new();
+        let mut add = |g: u16, row: u32| -> Result<(), StoreError> {
+            let id = u32::from(g) << 16 | row;
+            if inner.alive(id)? {
+                out.insert(id);
+            }
+            Ok(())
+        };
+        for g in inner.groups() {
+            let merged = inner.node_column(prop.0, g)?;
+            if !merged.may_hold(value) {
+                continue;
+            }
+            let holds = |v: &Value| match v {
+                Value::Str(s) => **s == *value,
+                Value::List(l) => l.iter().any(|s| **s == *value),
+                _ => false,
+            };
+            let patched = |row: u32| {
+                merged.patch.is_some_and(|(c, rows, _)| {
+                    let at = rows.lower_bound(c.slice(), i64::from(row));
+                    at < rows.count && rows.get(c.slice(), at) == i64::from(row)
+                })
+            };
+            let index = inner.chunk(Kind::ValueIndex.key(prop.0, 0, g))?;
+            match index {
+                Some(Chunk { body: Body::ValueIndex { values, rows }, bytes }) => {
+                    let found = values.find(bytes.as_slice(), value).and_then(|i| rows.get(i));
+                    for row in found.into_iter().flatten().filter(|r| !patched(*r)) {
+                        add(g, row)?;
+                    }
+                }
+                _ => {
+                    let n = merged.base.map_or(0, |(_, c)| c.rows);
+                    for row in (0u32..).take(n).filter(|r| !patched(*r)) {
+                        if holds(&merged.value(row as usize)) {
+                            add(g, row)?;
+                        }
+                    }
+                }
+            }
+            if let Some((c, rows, _)) = merged.patch {
+                for row in rows.iter(c.slice()).filter_map(|r| u32::try_from(r).ok()) {
+                    if holds(&merged.value(row as usize)) {
+                        add(g, row)?;
+                    }
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// An edge's ends.
+    ///
+    /// # Errors
+    /// What reading the sections meets.
+    pub fn ends(&self, edge: EdgeId) -> Result<(u32, u32), StoreError> {
+        self.0.ends(edge)
+    }
+
+    /// The edges of a type from one node to another, ascending.
+    ///
+    /// # Errors
+    /// What reading the sections meets.
+    pub fn edges_between(&self, from: u32, ty: EdgeTypeId, to: u32) -> Result<Vec<EdgeId>, StoreError> {
+        let inner = &self.0;
+        let rows = inner.rows(ty, Direction::Out, group(from))?;
+        let mut out = Vec::new();
+        if let Some((bytes, csr)) = rows.base {
+            let span = csr.span(bytes, row(from));
+            let others = csr.others(bytes).get(span.clone()).unwrap_or(&[]);
+            let first = others.partition_point(|o| *o < to);
+            let run = others.get(first..).unwrap_or(&[]).iter().take_while(|o| **o == to).count();
+            for place in span.start + first..span.start + first + run {
+                if !rows.patch.is_some_and(|(b, p)| p.is_removed(b, place)) {
+                    out.push(edge_id(ty, group(from), csr.ordinal(bytes, place)));
+                }
+            }
+        }
+        if let Some((bytes, p)) = rows.patch {
+            out.extend(p.row(bytes, row(from)).filter(|a| a.other == to).map(|a| edge_id(ty, group(from), a.ordinal)));
+        }
+        Ok(out)
+    }
+
+    /// The edge with this identity.
+    pub(crate) fn find_edge(
+        &self,
+        ty: EdgeTypeId,
+        from: u32,
+        to: u32,
+        key: &str,
+    ) -> Result<Option<EdgeId>, StoreError> {
+        for e in self.edges_between(from, ty, to)? {
+            if self.0.edge_text(e, edge_column::KEY)? == key {
+                return Ok(Some(e));
+            }
+        }
+        Ok(None)
+    }
+
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.0.manifest
+    }
+
+    pub(crate) fn schema_arc(&self) -> &Arc<Schema> {
+        &self.0.schema
+    }
+
+    pub(crate) fn rows(&self, ty: EdgeTypeId, dir: Direction, group: u16) -> Result<Rows<'_>, StoreError> {
+        self.0.rows(ty, dir, group)
+    }
+
+    pub(crate) fn record(&self, i: u32) -> Result<SourceRecord, StoreError> {
+        self.0.record(i)
+    }
+
+    pub(crate) fn chunk(&self, key: u64) -> Result<Option<&Chunk>, StoreError> {
+        self.0.chunk(key)
+    }
+
+    /// Whether any node of a group is of this source (may say yes where it is hard to tell).
+    pub(crate) fn group_may_hold_source(&self, group: u16, source: &str) -> Result<bool, StoreError> {
+        Ok(self.0.node_column(node_column::SOURCE, group)?.may_hold(source))
+    }
+
+    /// Whether any edge of a type that starts in a group is of this source (may say yes where it is hard to tell).
+    pub(crate) fn edges_may_hold_source(&self, ty: EdgeTypeId, group: u16, source: &str) -> Result<bool, StoreError> {
+        Ok(self.0.edge_column(ty, edge_column::SOURCES, group)?.may_hold(source))
+    }
+
+    /// A fixed or declared column of a node.
+    pub(crate) fn node_cell(&self, node: u32, column: u16) -> Result<Value, StoreError> {
+        Ok(self.0.node_column(column, group(node))?.value(row(node)))
+    }
+
+    pub(crate) fn node_origins(&self, node: u32) -> Result<Origins, StoreError> {
+        Ok(self.0.node_column(node_column::ORIGINS, group(node))?.origins(row(node)))
+    }
+
+    /// A fixed or declared column of an edge.
+    pub(crate) fn edge_cell(&self, edge: EdgeId, column: u16) -> Result<Value, StoreError> {
+        let (ty, g, ordinal) = edge_parts(edge);
+        Ok(self.0.edge_column(ty, column, g)?.value(ordinal as usize))
+    }
+
+    pub(crate) fn edge_origins(&self, edge: EdgeId) -> Result<Origins, StoreError> {
+        let (ty, g, ordinal) = edge_parts(edge);
+        Ok(self.0.edge_column(ty, edge_column::ORIGINS, g)?.origins(ordinal as usize))
+    }
+
+    /// The columns that any node of the group has.
+    pub(crate) fn node_columns(&self, group: u16) -> Vec<u16> {
+        self.columns(Kind::NodeColumn, Kind::NodePatch, group)
+    }
+
+    fn columns(&self, base: Kind, patch: Kind, group: u16) -> Vec<u16> {
+        let m = &self.0.manifest;
+        let all = m.chunks_of(base).iter().chain(m.chunks_of(patch));
+        let mut out: Vec<u16> = all.map(|c| key_parts(c.key)).filter(|k| k.2 == group).map(|k| k.0).collect();
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+
+    /// The columns that any edge of the type that starts in the group has.
+    pub(crate) fn edge_columns(&self, ty: EdgeTypeId, group: u16) -> Vec<u16> {
+        let m = &self.0.manifest;
+        let of = |kind: Kind| {
+            let all = m.chunks_of(kind);
+            let from = all.partition_point(|c| c.key < kind.key(ty.0, 0, 0));
+            all[from..].iter().map(|c| key_parts(c.key)).take_while(|k| k.0 == ty.0)
+        };
+        let mut out: Vec<u16> =
+            of(Kind::EdgeColumn).chain(of(Kind::EdgePatch)).filter(|k| k.2 == group).map(|k| k.1).collect();
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+
+    /// How many edges of the type have ordinals in the group, removed ones included.
+    pub(crate) fn next_ordinal(&self, ty: EdgeTypeId, group: u16) -> Result<u32, StoreError> {
+        let rows = self.0.rows(ty, Direction::Out, group)?;
+        let base = rows.base.map_or(0, |(_, c)| u32::try_from(c.edges).unwrap_or(u32::MAX));
+        Ok(rows.patch.map_or(base, |(_, p)| p.next.max(base)))
     }
 
     /// Touches every section; says which don't hold.
     pub(crate) fn check_all(&self) -> Vec<StoreError> {
         (0..self.0.cells.len()).filter_map(|i| self.0.chunk_at(i).err()).collect()
     }
-
-    /// Checks across sections: ends of edges are live and of an allowed type, and both directions agree.
-    pub(crate) fn check_references(&self) -> Result<Vec<String>, StoreError> {
-        let inner = &self.0;
-        let mut bad = Vec::new();
-        for ty in inner.schema.edge_type_ids() {
-            let (mut out, mut inward) = (0u64, 0u64);
-            for node in inner.live(None)? {
-                for dir in [Direction::Out, Direction::In] {
-                    inner.expand(node, ty, dir, &mut |other, edge| {
-                        let (from, to) = if dir == Direction::Out { (node, other) } else { (other, node) };
-                        let (a, b) = (self.node_type(from), self.node_type(to));
-                        let allowed = matches!((a, b), (Some(a), Some(b)) if inner.schema.edge_type(ty).allows(a, b));
-                        if !allowed && bad.len() < 20 {
-                            bad.push(format!("edge {} from {from} to {to}", inner.schema.edge_type(ty).name));
-                        }
-                        if dir == Direction::Out {
-                            out += 1;
-                        } else {
-                            inward += 1;
-                            if !inner.edge(edge).is_ok_and(|e| (e.from, e.to) == (from, to)) && bad.len() < 20 {
-                                bad.push(format!("position of {} into {to}", inner.schema.edge_type(ty).name));
-                            }
-                        }
-                    })?;
-                }
-            }
-            let counted = inner.manifest.edge_counts.get(usize::from(ty.0)).copied().unwrap_or(0);
-            if out != counted || inward != counted {
-                bad.push(format!("count of {}", inner.schema.edge_type(ty).name));
-            }
-        }
-        for node in inner.live(None)? {
-            if inner.find(&inner.key(node)?)? != Some(node) && bad.len() < 20 {
-                bad.push(format!("key index of node {node}"));
-            }
-        }
-        Ok(bad)
-    }
-
-    /// Reads everything into a staged view that a transaction changes.
-    pub(crate) fn to_working(&self) -> Result<(Working, Dictionary), StoreError> {
-        let inner = &self.0;
-        let m = &inner.manifest;
-        let mut w = Working::new(inner.schema.clone());
-        w.group_types = m.group_types.iter().filter_map(|t| NodeType::from_u8(*t)).collect();
-        w.group_rows.clone_from(&m.group_rows);
-        w.time = m.time;
-        for s in &m.sources {
-            let state = SourceState {
-                system: s.system.clone(),
-                observed_at: s.observed_at,
-                complete: s.complete.clone(),
-                records: s.records,
-                legacy: s.legacy,
-            };
-            w.sources.insert(s.name.clone(), state);
-        }
-        w.legacy_identities = m.sources.iter().map(|s| s.legacy).sum();
-        for i in 0..m.records {
-            let r = inner.record(i)?;
-            w.record_index.insert(r.clone(), i);
-            w.records.push(r);
-        }
-        let last = m.group_rows.iter().zip(0usize..).map(|(rows, g)| g * GROUP + *rows as usize).max().unwrap_or(0);
-        w.nodes.resize(last, None);
-        for node in inner.live(None)? {
-            let key = inner.key(node)?;
-            let mut props = Vec::new();
-            for p in 0..u16::try_from(inner.schema.node_properties().len()).unwrap_or(u16::MAX) {
-                let v = inner.node_prop(node, PropId(p))?;
-                if !v.is_null() {
-                    props.push((PropId(p), v));
-                }
-            }
-            let origins = inner.origins(Kind::NodeOrigin.key(0, 0, group(node)), row(node))?;
-            w.index.insert(key.clone(), node);
-            w.nodes[node as usize] = Some(NodeRec { key, props, origins });
-        }
-        for ty in inner.schema.edge_type_ids() {
-            let edge_props = u16::try_from(inner.schema.edge_properties().len()).unwrap_or(u16::MAX);
-            for node in inner.live(None)? {
-                let mut found = Vec::new();
-                inner.expand(node, ty, Direction::Out, &mut |_, e| found.push(e))?;
-                for e in found {
-                    let edge = inner.edge(e)?;
-                    let (_, g, pos) = edge_parts(e);
-                    let mut props = Vec::new();
-                    for p in 0..edge_props {
-                        let v = inner.edge_prop(e, PropId(p))?;
-                        if !v.is_null() {
-                            props.push((PropId(p), v));
-                        }
-                    }
-                    let source = match inner.chunk(Kind::EdgeMeta.key(ty.0, 0, g))? {
-                        Some(c) => inner.string(c.meta(3, pos))?,
-                        None => "".into(),
-                    };
-                    let origins = inner.origins(Kind::EdgeOrigin.key(ty.0, 0, g), pos)?;
-                    let rec = EdgeRec {
-                        source,
-                        evidence: edge.evidence,
-                        state: edge.state,
-                        condition: edge.condition,
-                        props,
-                        origins,
-                    };
-                    w.edges[usize::from(ty.0)].insert(edge.from, edge.to, edge.key, rec);
-                }
-            }
-        }
-        let mut dict = Dictionary::default();
-        for c in m.chunks.iter().filter(|c| Kind::of(c.key) == Some(Kind::Dictionary)) {
-            if let Some(chunk) = inner.chunk(c.key)? {
-                for (i, code) in (0..chunk.rows).zip(c.aux + 1..) {
-                    dict.codes.insert(chunk.text(i).into(), code);
-                }
-            }
-            dict.chunks = dict.chunks.max(key_parts(c.key).2.saturating_add(1));
-        }
-        Ok((w, dict))
-    }
 }
 
-fn group(node: u32) -> u16 {
+pub(crate) fn group(node: u32) -> u16 {
     u16::try_from(node >> 16).unwrap_or(u16::MAX)
 }
 
-fn row(node: u32) -> usize {
+pub(crate) fn row(node: u32) -> usize {
     (node & 0xffff) as usize
 }
 
-fn edge_id(ty: EdgeTypeId, group: u16, pos: u32) -> EdgeId {
-    EdgeId(u64::from(ty.0) << 48 | u64::from(group) << 32 | u64::from(pos))
+pub(crate) fn edge_id(ty: EdgeTypeId, group: u16, ordinal: u32) -> EdgeId {
+    EdgeId(u64::from(ty.0) << 48 | u64::from(group) << 32 | u64::from(ordinal))
 }
 
-fn edge_parts(e: EdgeId) -> (EdgeTypeId, u16, usize) {
+pub(crate) fn edge_parts(e: EdgeId) -> (EdgeTypeId, u16, u32) {
     let part = |shift: u32| u16::try_from(e.0 >> shift & 0xffff).unwrap_or(0);
-    (EdgeTypeId(part(48)), part(32), (e.0 & 0xffff_ffff) as usize)
+    (EdgeTypeId(part(48)), part(32), u32::try_from(e.0 & 0xffff_ffff).unwrap_or(0))
 }
 
 impl Inner {
+    fn groups(&self) -> impl Iterator<Item = u16> + use<> {
+        0..u16::try_from(self.manifest.group_types.len()).unwrap_or(u16::MAX)
+    }
+
     fn position(&self, key: u64) -> Option<usize> {
         self.manifest.chunks.binary_search_by_key(&key, |c| c.key).ok()
     }
@@ -317,133 +491,128 @@ impl Inner {
         self.cells[i]
             .get_or_init(|| {
                 let c = &self.manifest.chunks[i];
-                let rows = self.expected_rows(c.key);
-                if rows.is_some_and(|r| r != c.rows) {
-                    return Err(StoreError::corrupt(section(c.key), c.offset, "row count"));
-                }
-                Chunk::load(&self.media, self.map.as_ref(), c, Some(&self.schema), &self.bounds)
+                let (a, _, g) = key_parts(c.key);
+                let along = match Kind::of(c.key) {
+                    Some(Kind::EdgeColumn | Kind::OutPatch) => Some(Kind::Out),
+                    Some(Kind::InPatch) => Some(Kind::In),
+                    _ => None,
+                };
+                let edges = along.and_then(|k| self.position(k.key(a, 0, g))).map(|p| self.manifest.chunks[p].aux);
+                let beside = Beside { edges: edges.unwrap_or(0) as usize };
+                Chunk::load(&self.media, self.map.as_ref(), c, &self.schema, &self.bounds, &beside)
             })
             .as_ref()
             .map_err(Clone::clone)
-    }
-
-    /// Sections that run along a group's nodes have as many rows as the group.
-    fn expected_rows(&self, key: u64) -> Option<u32> {
-        match Kind::of(key)? {
-            Kind::Alive
-            | Kind::ExternalId
-            | Kind::Source
-            | Kind::NodeProp
-            | Kind::NodeOrigin
-            | Kind::Out
-            | Kind::In => Some(self.manifest.group_rows.get(usize::from(key_parts(key).2)).copied().unwrap_or(0)),
-            Kind::EdgeMeta | Kind::EdgeProp | Kind::EdgeOrigin => {
-                let (a, _, g) = key_parts(key);
-                let out = self.position(Kind::Out.key(a, 0, g))?;
-                Some(self.manifest.chunks[out].aux)
-            }
-            _ => None,
-        }
     }
 
     fn chunk(&self, key: u64) -> Result<Option<&Chunk>, StoreError> {
         self.position(key).map(|i| self.chunk_at(i)).transpose()
     }
 
-    fn string(&self, code: u32) -> Result<Arc<str>, StoreError> {
-        if code == 0 {
-            return Ok("".into());
-        }
-        // Dictionary sections stand in order of their base.
-        let first = Kind::Dictionary.key(0, 0, 0);
-        let from = self.manifest.chunks.partition_point(|c| c.key < first);
-        let to = self.manifest.chunks.partition_point(|c| c.key <= Kind::Dictionary.key(0, 0, u16::MAX));
-        let at = from + self.manifest.chunks[from..to].partition_point(|c| c.aux < code);
-        let Some(i) = at.checked_sub(1).filter(|i| *i >= from) else {
-            return Err(StoreError::corrupt("dictionary", 0, "string code out of range"));
+    fn merged(&self, base: u64, patch: u64) -> Result<Merged<'_>, StoreError> {
+        let wrong = |key: u64| StoreError::corrupt(section(key), 0, "another kind of section");
+        let base = match self.chunk(base)? {
+            None => None,
+            Some(chunk) => match &chunk.body {
+                Body::Column(c) => Some((chunk, c)),
+                _ => return Err(wrong(base)),
+            },
         };
-        let base = self.manifest.chunks[i].aux;
-        let chunk = self.chunk_at(i)?;
-        let row = (code - base - 1) as usize;
-        if row >= chunk.rows {
-            return Err(StoreError::corrupt("dictionary", self.manifest.chunks[i].offset, "string code out of range"));
-        }
-        Ok(chunk.text(row).into())
+        let patch = match self.chunk(patch)? {
+            None => None,
+            Some(chunk) => match &chunk.body {
+                Body::Patch { rows, column } => Some((chunk, rows, column)),
+                _ => return Err(wrong(patch)),
+            },
+        };
+        Ok(Merged { base, patch })
+    }
+
+    fn node_column(&self, column: u16, group: u16) -> Result<Merged<'_>, StoreError> {
+        self.merged(Kind::NodeColumn.key(column, 0, group), Kind::NodePatch.key(column, 0, group))
+    }
+
+    fn edge_column(&self, ty: EdgeTypeId, column: u16, group: u16) -> Result<Merged<'_>, StoreError> {
+        self.merged(Kind::EdgeColumn.key(ty.0, column, group), Kind::EdgePatch.key(ty.0, column, group))
+    }
+
+    fn rows(&self, ty: EdgeTypeId, dir: Direction, group: u16) -> Result<Rows<'_>, StoreError> {
+        let (base, patch) = match dir {
+            Direction::Out => (Kind::Out, Kind::OutPatch),
+            Direction::In => (Kind::In, Kind::InPatch),
+        };
+        let base = match self.chunk(base.key(ty.0, 0, group))? {
+            Some(Chunk { body: Body::Csr(csr), bytes }) => Some((bytes.as_slice(), csr)),
+            _ => None,
+        };
+        let patch = match self.chunk(patch.key(ty.0, 0, group))? {
+            Some(Chunk { body: Body::CsrPatch(p), bytes }) => Some((bytes.as_slice(), p)),
+            _ => None,
+        };
+        Ok(Rows { base, patch })
     }
 
     fn record(&self, i: u32) -> Result<SourceRecord, StoreError> {
-        let per = u32::try_from(RECORDS_PER_CHUNK).unwrap_or(1024);
-        let key = Kind::Records.key(0, 0, u16::try_from(i / per).unwrap_or(u16::MAX));
-        match self.chunk(key)? {
-            Some(c) => serde_json::from_str(c.text((i % per) as usize))
-                .map_err(|_| StoreError::corrupt("records", 0, "malformed record")),
-            None => Err(StoreError::corrupt("records", 0, "record out of range")),
+        let all = self.manifest.chunks_of(Kind::Records);
+        let at = all.partition_point(|c| c.aux <= i);
+        let found = at.checked_sub(1).and_then(|at| all.get(at));
+        if let Some(c) = found
+            && let Some(Chunk { body: Body::Records(heap), bytes }) = self.chunk(c.key)?
+        {
+            return serde_json::from_str(heap.get(bytes.as_slice(), (i - c.aux) as usize))
+                .map_err(|_| StoreError::corrupt(section(c.key), c.offset, "malformed record"));
         }
-    }
-
-    fn origins(&self, key: u64, row: usize) -> Result<Vec<(u32, Arc<str>)>, StoreError> {
-        match self.chunk(key)? {
-            Some(c) => c.origins(row).iter().map(|[r, p]| Ok((*r, self.string(*p)?))).collect(),
-            None => Ok(Vec::new()),
-        }
+        Err(StoreError::corrupt("records", 0, "record out of range"))
     }
 
     fn live(&self, ty: Option<NodeType>) -> Result<Vec<u32>, StoreError> {
         let mut out = Vec::new();
-        for (g, t) in (0u16..=u16::MAX).zip(&self.manifest.group_types) {
+        for (g, t) in self.groups().zip(&self.manifest.group_types) {
             if ty.is_some_and(|w| w as u8 != *t) {
                 continue;
             }
             if let Some(c) = self.chunk(Kind::Alive.key(0, 0, g))? {
-                out.extend((0u32..).take(c.rows).filter(|r| c.bit(*r as usize)).map(|r| u32::from(g) << 16 | r));
+                let rows = self.manifest.group_rows[usize::from(g)];
+                out.extend((0..rows).filter(|r| c.alive(*r as usize)).map(|r| u32::from(g) << 16 | r));
             }
         }
         Ok(out)
     }
 
     fn key(&self, node: u32) -> Result<NodeKey, StoreError> {
-        let id = match self.chunk(Kind::ExternalId.key(0, 0, group(node)))? {
-            Some(c) => c.text(row(node)).into(),
-            None => "".into(),
-        };
-        let source = match self.chunk(Kind::Source.key(0, 0, group(node)))? {
-            Some(c) => self.string(c.word(row(node)))?,
-            None => "".into(),
+        let (g, r) = (group(node), row(node));
+        let id = self.node_column(node_column::EXTERNAL_ID, g)?.text(r).unwrap_or("").into();
+        let source = match self.node_column(node_column::SOURCE, g)?.value(r) {
+            Value::Str(s) => s,
+            _ => "".into(),
         };
         Ok(NodeKey { source, id })
     }
 
+    fn has_key(&self, node: u32, key: &NodeKey) -> Result<bool, StoreError> {
+        let (g, r) = (group(node), row(node));
+        Ok(self.node_column(node_column::EXTERNAL_ID, g)?.text(r) == Some(&key.id)
+            && self.node_column(node_column::SOURCE, g)?.text(r) == Some(&key.source))
+    }
+
     fn find(&self, key: &NodeKey) -> Result<Option<u32>, StoreError> {
-        let partitions = self.manifest.key_partitions;
-        if partitions == 0 {
-            return Ok(None);
-        }
         let hash = NodeKey::hash64(&key.source, &key.id);
-        let shift = 64 - partitions.trailing_zeros();
-        let p = if shift == 64 { 0 } else { u16::try_from(hash >> shift).unwrap_or(u16::MAX) };
-        let Some(c) = self.chunk(Kind::KeyIndex.key(0, 0, p))? else { return Ok(None) };
-        let hashes = c.key_hashes();
-        let from = hashes.partition_point(|h| *h < hash);
-        for (h, id) in hashes.iter().zip(c.key_ids()).skip(from) {
-            if *h != hash {
-                break;
-            }
-            if self.key(*id)? == *key && self.alive(*id)? {
-                return Ok(Some(*id));
+        let bits = self.manifest.key_partitions.max(1).trailing_zeros();
+        let partition = u16::try_from(hash.checked_shr(64 - bits).unwrap_or(0)).unwrap_or(u16::MAX);
+        for section in [Kind::KeyDelta.key(0, 0, 0), Kind::KeyIndex.key(0, 0, partition)] {
+            if let Some(Chunk { body: Body::Keys(keys), bytes }) = self.chunk(section)? {
+                for id in keys.find(bytes.as_slice(), hash, bits) {
+                    if self.alive(*id)? && self.has_key(*id, key)? {
+                        return Ok(Some(*id));
+                    }
+                }
             }
         }
         Ok(None)
     }
 
     fn alive(&self, node: u32) -> Result<bool, StoreError> {
-        Ok(self.chunk(Kind::Alive.key(0, 0, group(node)))?.is_some_and(|c| c.bit(row(node))))
-    }
-
-    fn node_prop(&self, node: u32, prop: PropId) -> Result<Value, StoreError> {
-        match self.chunk(Kind::NodeProp.key(prop.0, 0, group(node)))? {
-            Some(c) => c.value(row(node), &mut |code| self.string(code)),
-            None => Ok(Value::Null),
-        }
+        Ok(self.chunk(Kind::Alive.key(0, 0, group(node)))?.is_some_and(|c| c.alive(row(node))))
     }
 
     fn expand(
@@ -453,53 +622,70 @@ impl Inner {
         dir: Direction,
         f: &mut dyn FnMut(u32, EdgeId),
     ) -> Result<(), StoreError> {
-        let kind = if dir == Direction::Out { Kind::Out } else { Kind::In };
-        let Some(c) = self.chunk(kind.key(ty.0, 0, group(node)))? else { return Ok(()) };
-        let span = c.span(row(node));
-        let Some(others) = c.neighbours().get(span.clone()) else { return Ok(()) };
-        if dir == Direction::Out {
-            for (other, pos) in others.iter().zip(span.start..) {
-                f(*other, edge_id(ty, group(node), u32::try_from(pos).unwrap_or(u32::MAX)));
+        let g = group(node);
+        let rows = self.rows(ty, dir, g)?;
+        let start = |other: u32| if dir == Direction::Out { g } else { group(other) };
+        match (rows.base, rows.patch) {
+            (Some((bytes, csr)), None) => {
+                let span = csr.span(bytes, row(node));
+                for (other, place) in csr.others(bytes).get(span.clone()).unwrap_or(&[]).iter().zip(span) {
+                    f(*other, edge_id(ty, start(*other), csr.ordinal(bytes, place)));
+                }
             }
-        } else if let Some(positions) = c.positions().get(span) {
-            for (other, pos) in others.iter().zip(positions) {
-                f(*other, edge_id(ty, group(*other), *pos));
-            }
+            (None, None) => {}
+            _ => rows.each(row(node), &mut |other, ordinal, _| f(other, edge_id(ty, start(other), ordinal))),
         }
         Ok(())
     }
 
+    fn ends(&self, edge: EdgeId) -> Result<(u32, u32), StoreError> {
+        let (ty, g, ordinal) = edge_parts(edge);
+        let rows = self.rows(ty, Direction::Out, g)?;
+        let first = u32::from(g) << 16;
+        if let Some((bytes, csr)) = rows.base
+            && let Some(to) = csr.others(bytes).get(ordinal as usize)
+        {
+            return Ok((first | u32::try_from(csr.row_of(bytes, ordinal as usize)).unwrap_or(0), *to));
+        }
+        match rows.patch.and_then(|(bytes, p)| p.with_ordinal(bytes, ordinal)) {
+            Some(a) => Ok((first | a.row, a.other)),
+            None => Err(StoreError::corrupt(section(Kind::Out.key(ty.0, 0, g)), 0, "edge ordinal out of range")),
+        }
+    }
+
+    fn edge_text(&self, edge: EdgeId, column: u16) -> Result<&str, StoreError> {
+        let (ty, g, ordinal) = edge_parts(edge);
+        Ok(self.edge_column(ty, column, g)?.text(ordinal as usize).unwrap_or(""))
+    }
+
     fn edge(&self, edge: EdgeId) -> Result<EdgeRef, StoreError> {
-        let (ty, g, pos) = edge_parts(edge);
-        let missing = || StoreError::corrupt("adjacency_out", 0, "edge position out of range");
-        let out = self.chunk(Kind::Out.key(ty.0, 0, g))?.ok_or_else(missing)?;
-        let meta = self.chunk(Kind::EdgeMeta.key(ty.0, 0, g))?.ok_or_else(missing)?;
-        let to = *out.neighbours().get(pos).ok_or_else(missing)?;
-        let from = u32::from(g) << 16 | u32::try_from(out.row_of(pos)).unwrap_or(0);
-        let flags = meta.meta(0, pos);
+        let (ty, g, ordinal) = edge_parts(edge);
+        let (from, to) = self.ends(edge)?;
+        let cell = |column: u16| Ok(self.edge_column(ty, column, g)?.value(ordinal as usize));
+        let number = |column: u16| {
+            Ok::<_, StoreError>(match cell(column)? {
+                Value::Int(n) => usize::try_from(n).unwrap_or(0),
+                _ => 0,
+            })
+        };
+        let text = |column: u16| {
+            Ok::<_, StoreError>(match cell(column)? {
+                Value::Str(s) => Some(s),
+                _ => None,
+            })
+        };
         Ok(EdgeRef {
             ty,
             from,
             to,
-            key: self.string(meta.meta(1, pos))?,
-            evidence: Evidence::ALL[(flags & 0xff).min(2) as usize],
-            state: State::ALL[(flags >> 8).min(2) as usize],
-            condition: match meta.meta(2, pos) {
-                0 => None,
-                code => Some(self.string(code)?),
-            },
+            key: text(edge_column::KEY)?.unwrap_or_default(),
+            evidence: Evidence::ALL.get(number(edge_column::EVIDENCE)?).copied().unwrap_or_default(),
+            state: State::ALL.get(number(edge_column::STATE)?).copied().unwrap_or_default(),
+            condition: text(edge_column::CONDITION)?,
         })
     }
 
-    fn edge_prop(&self, edge: EdgeId, prop: PropId) -> Result<Value, StoreError> {
-        let (ty, g, pos) = edge_parts(edge);
-        match self.chunk(Kind::EdgeProp.key(ty.0, prop.0, g))? {
-            Some(c) => c.value(pos, &mut |code| self.string(code)),
-            None => Ok(Value::Null),
-        }
-    }
-
-    fn records(&self, origins: Vec<(u32, Arc<str>)>) -> Result<Vec<(SourceRecord, String)>, StoreError> {
+    fn records(&self, origins: Origins) -> Result<Vec<(SourceRecord, String)>, StoreError> {
         origins.into_iter().map(|(r, p)| Ok((self.record(r)?, p.to_string()))).collect()
     }
 }
@@ -530,7 +716,7 @@ impl GraphView for Snapshot {
     }
 
     fn node_prop(&self, node: u32, prop: PropId) -> Result<Value, GraphError> {
-        Ok(self.0.node_prop(node, prop)?)
+        Ok(self.node_cell(node, prop.0)?)
     }
 
     fn expand(
@@ -548,18 +734,15 @@ impl GraphView for Snapshot {
     }
 
     fn edge_prop(&self, edge: EdgeId, prop: PropId) -> Result<Value, GraphError> {
-        Ok(self.0.edge_prop(edge, prop)?)
+        Ok(self.edge_cell(edge, prop.0)?)
     }
 
     fn node_records(&self, node: u32) -> Result<Vec<(SourceRecord, String)>, GraphError> {
-        let origins = self.0.origins(Kind::NodeOrigin.key(0, 0, group(node)), row(node))?;
-        Ok(self.0.records(origins)?)
+        Ok(self.0.records(self.node_origins(node)?)?)
     }
 
     fn edge_records(&self, edge: EdgeId) -> Result<Vec<(SourceRecord, String)>, GraphError> {
-        let (ty, g, pos) = edge_parts(edge);
-        let origins = self.0.origins(Kind::EdgeOrigin.key(ty.0, 0, g), pos)?;
-        Ok(self.0.records(origins)?)
+        Ok(self.0.records(self.edge_origins(edge)?)?)
     }
 
     fn sources(&self) -> Vec<Arc<str>> {

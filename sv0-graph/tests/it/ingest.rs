@@ -60,7 +60,7 @@ fn lenient_keeps_what_fits_and_never_deletes_what_it_refuses() {
     let good = batch(&[("i", NodeType::Identity), ("a", NodeType::Automation)], &[("RUNS_AS", "a", "i")]);
     w.apply(vec![good.clone()], false).unwrap();
     let mut again = good;
-    again.complete.push(Scope { types: NodeType::ALL.to_vec(), scope: "all".into() });
+    again.complete.push(Scope { types: NodeType::ALL.to_vec(), scope: "all".into(), within: None });
     again.nodes[0].props.push(("staus".into(), Value::str("active")));
     again.edges.push(EdgeInput::new("RUNS_AS", key("i"), key("a")));
     let refused = w.apply(vec![again], true).unwrap();
@@ -86,14 +86,14 @@ fn removal_only_inside_what_was_observed_completely() {
     assert_eq!(w.nodes(None).unwrap().len(), 4);
     // A complete one of identities removes the identity that is gone, with its edges, and no automation.
     let mut b = batch(&[("i", NodeType::Identity)], &[]);
-    b.complete.push(Scope { types: vec![NodeType::Identity], scope: "tenant".into() });
+    b.complete.push(Scope { types: vec![NodeType::Identity], scope: "tenant".into(), within: None });
     w.apply(vec![b], false).unwrap();
     assert!(w.find(&key("j")).unwrap().is_none());
     assert_eq!(w.nodes(Some(NodeType::Automation)).unwrap().len(), 2);
     // Two batches of one source, each complete, are one listing.
     let complete = |id| {
         let mut b = batch(&[(id, NodeType::Identity)], &[]);
-        b.complete.push(Scope { types: vec![NodeType::Identity], scope: "tenant".into() });
+        b.complete.push(Scope { types: vec![NodeType::Identity], scope: "tenant".into(), within: None });
         b
     };
     w.apply(vec![complete("x"), complete("y")], false).unwrap();

@@ -9,4 +9,5 @@
 )]
 
 mod ingest;
+mod model;
 mod store;

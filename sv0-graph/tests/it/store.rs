@@ -87,7 +87,7 @@ fn snapshots_stay_as_they_were_and_share_what_is_unchanged() {
     let first = commit(&mut store, sample(), "one");
     let before = dump(&first);
     let mut b = GraphBatch::new("t", 2_000_000);
-    b.complete.push(Scope { types: vec![NodeType::Automation], scope: "all".into() });
+    b.complete.push(Scope { types: vec![NodeType::Automation], scope: "all".into(), within: None });
     b.nodes.push(NodeInput::new(key("new"), NodeType::Credential, "k"));
     let mut t = store.begin().unwrap();
     t.stage(vec![b]).unwrap();
@@ -172,9 +172,9 @@ fn every_truncation_is_detected() {
         }
     }
     let mut newer = bytes.clone();
-    newer[16] = 2;
+    newer[16] = 3;
     std::fs::write(&path, newer).unwrap();
-    assert!(matches!(Store::open(&path), Err(StoreError::UnsupportedVersion { found: 2, max: 1 })));
+    assert!(matches!(Store::open(&path), Err(StoreError::UnsupportedVersion { found: 3, max: 2, .. })));
 }
 
 #[test]

@@ -1,0 +1,416 @@
+//! The staged view: a snapshot and, over it, what the batches of a transaction change. The enrichment step reads it,
+//! the writer encodes it. What isn't changed is never read into memory.
+//!
+//! | room | holds |
+//! |---|---|
+//! | `edges` | staged edges of one type |
+//! | `apply` | batches to staged nodes and edges |
+//! | `annotate` | what enrichment sets |
+
+mod annotate;
+mod apply;
+mod edges;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+pub(crate) use edges::{EdgeRec, EdgeTable, Identity, Slot};
+
+use crate::batch::{Evidence, GraphBatch, SourceRecord, State};
+use crate::check::{self, Violation, Violations};
+use crate::key::NodeKey;
+use crate::schema::{EdgeTypeId, NodeType, PropId, Schema};
+use crate::store::{Snapshot, StoreError, edge_column};
+use crate::value::Value;
+use crate::view::{Direction, EdgeId, EdgeRef, GraphError, GraphView};
+
+/// How many ids a group has; a group holds nodes of one type only.
+pub(crate) const GROUP: usize = 1 << 16;
+
+/// The group part of a staged edge's id: no group has this number.
+const STAGED: u64 = 0xffff;
+
+/// All that is stored of a node.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct NodeRec {
+    pub key: NodeKey,
+    pub props: Vec<(PropId, Value)>,
+    pub origins: Vec<(u32, Arc<str>)>,
+}
+
+/// A graph that batches are applied to. See [`crate::Transaction`].
+#[derive(Debug, Clone)]
+pub struct Working {
+    pub(crate) base: Option<Snapshot>,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) group_types: Vec<NodeType>,
+    /// How many ids each group has given out.
+    pub(crate) group_rows: Vec<u32>,
+    /// Nodes that differ from the snapshot's; `None` is gone.
+    pub(crate) staged: BTreeMap<u32, Option<NodeRec>>,
+    /// The keys of staged nodes that the snapshot doesn't have.
+    pub(crate) index: HashMap<NodeKey, u32>,
+    pub(crate) edges: Vec<EdgeTable>,
+    /// Records that the snapshot doesn't have; their numbers go on from its own.
+    pub(crate) records: Vec<SourceRecord>,
+    record_index: Option<HashMap<SourceRecord, u32>>,
+    pub(crate) time: i64,
+    pub(crate) sources: BTreeMap<String, SourceState>,
+}
+
+/// What is known of a source.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct SourceState {
+    pub system: String,
+    pub observed_at: i64,
+    pub complete: Vec<String>,
+    pub records: u32,
+    pub legacy: u64,
+}
+
+impl Working {
+    /// An empty graph.
+    #[must_use]
+    pub fn new(schema: Arc<Schema>) -> Self {
+        Self {
+            base: None,
+            edges: vec![EdgeTable::default(); schema.edge_types().len()],
+            schema,
+            group_types: Vec::new(),
+            group_rows: Vec::new(),
+            staged: BTreeMap::new(),
+            index: HashMap::new(),
+            records: Vec::new(),
+            record_index: None,
+            time: 0,
+            sources: BTreeMap::new(),
+        }
+    }
+
+    /// A view of a snapshot with nothing staged.
+    #[must_use]
+    pub fn over(base: &Snapshot) -> Self {
+        let m = base.manifest();
+        let mut w = Self::new(base.schema_arc().clone());
+        w.group_types = m.group_types.iter().filter_map(|t| NodeType::from_u8(*t)).collect();
+        w.group_rows.clone_from(&m.group_rows);
+        w.time = m.time;
+        for s in &m.sources {
+            let state = SourceState {
+                system: s.system.clone(),
+                observed_at: s.observed_at,
+                complete: s.complete.clone(),
+                records: s.records,
+                legacy: s.legacy,
+            };
+            w.sources.insert(s.name.clone(), state);
+        }
+        w.base = Some(base.clone());
+        w
+    }
+
+    /// Checks batches and applies them together (edges may go between them). With `lenient`, what the schema refuses is
+    /// left out and returned; otherwise anything refused leaves the graph as it was.
+    ///
+    /// # Errors
+    /// [`StoreError::Schema`] with all violations, unless `lenient`; or what reading the snapshot meets, after which
+    /// the view is of no use.
+    pub fn apply(&mut self, batches: Vec<GraphBatch>, lenient: bool) -> Result<Vec<Violation>, StoreError> {
+        let mut checked = self.check(&batches)?;
+        if checked.violations.is_empty() {
+            self.apply_checked(batches, &[])?;
+            return Ok(Vec::new());
+        }
+        if !lenient {
+            return Err(StoreError::Schema(Violations(checked.violations)));
+        }
+        // A refused node takes the edges with it that then have no end; find them by checking once more.
+        let refused: Vec<NodeKey> =
+            checked.bad_nodes.iter().filter_map(|(b, n)| Some(batches.get(*b)?.nodes.get(*n)?.key.clone())).collect();
+        let mut kept = batches;
+        for (b, batch) in kept.iter_mut().enumerate() {
+            let mut i = 0;
+            batch.nodes.retain(|_| {
+                i += 1;
+                !checked.bad_nodes.contains(&(b, i - 1))
+            });
+            let mut i = 0;
+            batch.edges.retain(|_| {
+                i += 1;
+                !checked.bad_edges.contains(&(b, i - 1))
+            });
+        }
+        let again = self.check(&kept)?;
+        for (b, batch) in kept.iter_mut().enumerate() {
+            let mut i = 0;
+            batch.edges.retain(|_| {
+                i += 1;
+                !again.bad_edges.contains(&(b, i - 1))
+            });
+        }
+        checked.violations.extend(again.violations);
+        self.apply_checked(kept, &refused)?;
+        Ok(checked.violations)
+    }
+
+    fn check(&self, batches: &[GraphBatch]) -> Result<check::Checked, StoreError> {
+        let failed = std::cell::RefCell::new(None);
+        let checked = check::check(&self.schema, batches, |k| match self.lookup(k) {
+            Ok(found) => found.map(|id| self.type_of(id)),
+            Err(e) => {
+                failed.borrow_mut().get_or_insert(e);
+                None
+            }
+        });
+        failed.into_inner().map_or(Ok(checked), Err)
+    }
+
+    /// The live node with this key.
+    pub(crate) fn lookup(&self, key: &NodeKey) -> Result<Option<u32>, StoreError> {
+        if let Some(id) = self.index.get(key) {
+            return Ok(Some(*id));
+        }
+        let Some(base) = &self.base else { return Ok(None) };
+        let found = base.find(key).map_err(unwrap)?;
+        Ok(found.filter(|id| self.staged.get(id).is_none_or(Option::is_some)))
+    }
+
+    pub(crate) fn is_live(&self, node: u32) -> bool {
+        match self.staged.get(&node) {
+            Some(rec) => rec.is_some(),
+            None => self.base.as_ref().is_some_and(|b| b.node_type(node).is_some()),
+        }
+    }
+
+    /// All that is known of a live node.
+    pub(crate) fn node_rec(&self, node: u32) -> Result<Option<NodeRec>, StoreError> {
+        match (self.staged.get(&node), &self.base) {
+            (Some(rec), _) => Ok(rec.clone()),
+            (None, Some(base)) => base_node(base, node),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// All that is known of an edge of the snapshot below.
+    pub(crate) fn base_edge(base: &Snapshot, edge: EdgeId) -> Result<EdgeRec, StoreError> {
+        let r = base.edge(edge).map_err(unwrap)?;
+        let (ty, group, _) = crate::store::edge_parts(edge);
+        let mut props = Vec::new();
+        for c in base.edge_columns(ty, group) {
+            if usize::from(c) < base.schema().edge_properties().len() {
+                let v = base.edge_cell(edge, c)?;
+                if !v.is_null() {
+                    props.push((PropId(c), v));
+                }
+            }
+        }
+        Ok(EdgeRec {
+            sources: base.edge_cell(edge, edge_column::SOURCES)?.as_list().to_vec(),
+            evidence: r.evidence,
+            state: r.state,
+            condition: r.condition,
+            props,
+            origins: base.edge_origins(edge)?,
+        })
+    }
+
+    pub(crate) fn type_of(&self, id: u32) -> NodeType {
+        self.group_types.get(id as usize / GROUP).copied().unwrap_or(NodeType::Resource)
+    }
+
+    /// The names of all sources.
+    pub fn source_names(&self) -> impl Iterator<Item = &str> {
+        self.sources.keys().map(String::as_str)
+    }
+
+    /// How many records the snapshot below has.
+    pub(crate) fn base_records(&self) -> u32 {
+        self.base.as_ref().map_or(0, |b| b.manifest().records)
+    }
+
+    fn record(&self, i: u32) -> Result<SourceRecord, StoreError> {
+        match (i.checked_sub(self.base_records()), &self.base) {
+            (Some(own), _) => Ok(self.records.get(own as usize).cloned().unwrap_or_default()),
+            (None, Some(base)) => base.record(i),
+            (None, None) => Ok(SourceRecord::default()),
+        }
+    }
+
+    fn cite(&self, origins: &[(u32, Arc<str>)]) -> Result<Vec<(SourceRecord, String)>, GraphError> {
+        origins.iter().map(|(r, p)| Ok((self.record(*r)?, p.to_string()))).collect()
+    }
+
+    fn slot(&self, edge: EdgeId) -> Option<(EdgeTypeId, &Slot)> {
+        let ty = EdgeTypeId(u16::try_from(edge.0 >> 48).unwrap_or(u16::MAX));
+        if edge.0 >> 32 & 0xffff != STAGED {
+            return None;
+        }
+        let slot = usize::try_from(edge.0 & 0xffff_ffff).unwrap_or(usize::MAX);
+        Some((ty, self.edges.get(usize::from(ty.0))?.slots.get(slot)?))
+    }
+}
+
+fn base_node(base: &Snapshot, node: u32) -> Result<Option<NodeRec>, StoreError> {
+    if base.node_type(node).is_none() {
+        return Ok(None);
+    }
+    let declared = base.schema().node_properties().len();
+    let mut props = Vec::new();
+    for c in 0..u16::try_from(declared).unwrap_or(u16::MAX) {
+        let v = base.node_cell(node, c)?;
+        if !v.is_null() {
+            props.push((PropId(c), v));
+        }
+    }
+    Ok(Some(NodeRec { key: base.key(node).map_err(unwrap)?, props, origins: base.node_origins(node)? }))
+}
+
+/// The store's error behind a view's.
+pub(crate) fn unwrap(e: GraphError) -> StoreError {
+    (*e.0).clone()
+}
+
+impl GraphView for Working {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn nodes(&self, ty: Option<NodeType>) -> Result<Vec<u32>, GraphError> {
+        let mut all = match &self.base {
+            Some(b) => b.nodes(ty)?,
+            None => Vec::new(),
+        };
+        all.retain(|n| self.staged.get(n).is_none_or(Option::is_some));
+        let below = all.len();
+        let new = self.staged.iter().filter(|(id, n)| n.is_some() && ty.is_none_or(|t| t == self.type_of(**id)));
+        all.extend(new.map(|(id, _)| *id).filter(|id| all[..below].binary_search(id).is_err()).collect::<Vec<_>>());
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    fn node_type(&self, node: u32) -> Option<NodeType> {
+        self.is_live(node).then(|| self.type_of(node))
+    }
+
+    fn key(&self, node: u32) -> Result<NodeKey, GraphError> {
+        match (self.staged.get(&node), &self.base) {
+            (Some(Some(n)), _) => Ok(n.key.clone()),
+            (None, Some(b)) => b.key(node),
+            _ => Ok(NodeKey::new("", "")),
+        }
+    }
+
+    fn find(&self, key: &NodeKey) -> Result<Option<u32>, GraphError> {
+        Ok(self.lookup(key)?)
+    }
+
+    fn node_prop(&self, node: u32, prop: PropId) -> Result<Value, GraphError> {
+        match (self.staged.get(&node), &self.base) {
+            (Some(Some(n)), _) => Ok(lookup(&n.props, prop)),
+            (None, Some(b)) => b.node_prop(node, prop),
+            _ => Ok(Value::Null),
+        }
+    }
+
+    fn expand(
+        &self,
+        node: u32,
+        ty: EdgeTypeId,
+        dir: Direction,
+        f: &mut dyn FnMut(u32, EdgeId),
+    ) -> Result<(), GraphError> {
+        let Some(table) = self.edges.get(usize::from(ty.0)) else { return Ok(()) };
+        let staged = |slot: u32| EdgeId(u64::from(ty.0) << 48 | STAGED << 32 | u64::from(slot));
+        let map = if dir == Direction::Out { &table.out } else { &table.inward };
+        let mut own = map.range(edges::of(node)).map(|((_, other, _), slot)| (*other, staged(*slot))).peekable();
+        let mut below = Ok(());
+        if let Some(b) = &self.base {
+            below = b.expand(node, ty, dir, &mut |other, e| {
+                if !table.hidden.contains(&e) {
+                    while let Some((o, s)) = own.next_if(|(o, _)| *o < other) {
+                        f(o, s);
+                    }
+                    f(other, e);
+                }
+            });
+        }
+        below?;
+        own.for_each(|(o, s)| f(o, s));
+        Ok(())
+    }
+
+    fn edge(&self, edge: EdgeId) -> Result<EdgeRef, GraphError> {
+        match (self.slot(edge), &self.base) {
+            (Some((ty, Slot { identity: (from, to, key), rec, .. })), _) => Ok(EdgeRef {
+                ty,
+                from: *from,
+                to: *to,
+                key: key.clone(),
+                evidence: rec.evidence,
+                state: rec.state,
+                condition: rec.condition.clone(),
+            }),
+            (None, Some(b)) => b.edge(edge),
+            (None, None) => Err(StoreError::corrupt("staged edges", 0, "no such edge").into()),
+        }
+    }
+
+    fn edge_prop(&self, edge: EdgeId, prop: PropId) -> Result<Value, GraphError> {
+        match (self.slot(edge), &self.base) {
+            (Some((_, slot)), _) => Ok(lookup(&slot.rec.props, prop)),
+            (None, Some(b)) => b.edge_prop(edge, prop),
+            (None, None) => Ok(Value::Null),
+        }
+    }
+
+    fn node_records(&self, node: u32) -> Result<Vec<(SourceRecord, String)>, GraphError> {
+        match self.node_rec(node)? {
+            Some(n) => self.cite(&n.origins),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn edge_records(&self, edge: EdgeId) -> Result<Vec<(SourceRecord, String)>, GraphError> {
+        match (self.slot(edge), &self.base) {
+            (Some((_, slot)), _) => self.cite(&slot.rec.origins),
+            (None, Some(b)) => b.edge_records(edge),
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+
+    fn sources(&self) -> Vec<Arc<str>> {
+        self.sources.keys().map(|s| s.as_str().into()).collect()
+    }
+
+    fn time(&self) -> i64 {
+        self.time
+    }
+}
+
+/// Sets or, with null, takes away a property of a sorted list.
+pub(crate) fn set_prop(props: &mut Vec<(PropId, Value)>, p: PropId, v: Value) {
+    match (props.binary_search_by_key(&p, |(q, _)| *q), v.is_null()) {
+        (Ok(i), true) => {
+            props.remove(i);
+        }
+        (Ok(i), false) => props[i].1 = v,
+        (Err(_), true) => {}
+        (Err(i), false) => props.insert(i, (p, v)),
+    }
+}
+
+/// A property of a sorted list; null where it isn't there.
+pub(crate) fn lookup(props: &[(PropId, Value)], p: PropId) -> Value {
+    props.binary_search_by_key(&p, |(q, _)| *q).ok().map_or(Value::Null, |i| props[i].1.clone())
+}
+
+/// A claim of one batch about an edge, before claims are merged.
+pub(crate) fn rec(
+    source: &Arc<str>,
+    edge: (Evidence, State, Option<Arc<str>>),
+    props: Vec<(PropId, Value)>,
+    origins: Vec<(u32, Arc<str>)>,
+) -> EdgeRec {
+    let (evidence, state, condition) = edge;
+    EdgeRec { sources: vec![source.clone()], evidence, state, condition, props, origins }
+}
