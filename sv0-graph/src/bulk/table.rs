@@ -66,6 +66,32 @@ impl Texts {
         starts.zip(&self.ends).map(|(a, b)| self.bytes.get(a as usize..*b as usize).unwrap_or(""))
     }
 
+    /// Appends some texts of another buffer. Beyond 4 GiB in all nothing is added and the answer is `false`.
+    pub fn extend_from(&mut self, other: &Self, range: std::ops::Range<usize>) -> bool {
+        let at = |i: usize| if i == 0 { 0 } else { other.ends.get(i - 1).copied().unwrap_or(0) };
+        let (from, to) = (at(range.start), at(range.end.min(other.len())));
+        let Ok(base) = u32::try_from(self.bytes.len()) else { return false };
+        let Some(text) = other.bytes.get(from as usize..to as usize) else { return false };
+        if base.checked_add(to - from).is_none() {
+            return false;
+        }
+        self.bytes.push_str(text);
+        self.ends.extend(other.ends.get(range).unwrap_or(&[]).iter().map(|e| e - from + base));
+        true
+    }
+
+    /// All texts' bytes, one after the other.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_bytes()
+    }
+
+    /// Where each text ends.
+    #[must_use]
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
     /// Bytes held.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {

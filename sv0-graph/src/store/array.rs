@@ -87,6 +87,12 @@ impl Buffer {
         }
     }
 
+    /// A packed array that is a line: `base + i * slope`.
+    pub(crate) fn line(&mut self, count: usize, base: i64, slope: i64) {
+        self.u32s(&[u32::try_from(count).unwrap_or(u32::MAX), 0]);
+        self.u64s(&[u64::from_le_bytes(base.to_le_bytes()), u64::from_le_bytes(slope.to_le_bytes())]);
+    }
+
     /// As [`Buffer::packed`], of small numbers.
     pub(crate) fn packed_u32(&mut self, items: impl Iterator<Item = u32>) {
         let wide: Vec<i64> = items.map(i64::from).collect();

@@ -58,22 +58,95 @@ pub(crate) fn encode_ints(b: &mut Buffer, ty: PropType, known: Option<&[bool]>, 
 pub(crate) fn encode_floats(b: &mut Buffer, known: Option<&[bool]>, values: &[f64]) {
     // Measured figures repeat: a dictionary of at most 64 Ki values, where it is smaller.
     const MOST: usize = 1 << 16;
-    let mut distinct: Vec<u64> = values.iter().map(|f| f.to_bits()).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    let width = usize::BITS - distinct.len().leading_zeros();
-    let coded = distinct.len().saturating_mul(64) + values.len().saturating_mul(width as usize);
-    if distinct.len() > MOST || coded >= values.len().saturating_mul(64) {
+    let mut seen: HashMap<u64, u32, Keyed> = HashMap::default();
+    let mut codes: Vec<u32> = Vec::with_capacity(values.len());
+    for f in values {
+        let next = u32::try_from(seen.len()).unwrap_or(u32::MAX);
+        codes.push(*seen.entry(f.to_bits()).or_insert(next));
+        if seen.len() > MOST {
+            break;
+        }
+    }
+    let width = usize::BITS - seen.len().leading_zeros();
+    let coded = seen.len().saturating_mul(64).saturating_add(values.len().saturating_mul(width as usize));
+    if seen.len() > MOST || coded >= values.len().saturating_mul(64) {
         head(b, KIND_FLOAT, values.len(), known);
         b.u64s(&values.iter().map(|f| f.to_bits()).collect::<Vec<_>>());
         return;
     }
     head(b, KIND_FLOAT_CODED, values.len(), known);
-    let count = u32::try_from(distinct.len()).unwrap_or(u32::MAX);
-    b.u32s(&[count, 0]);
-    b.u64s(&distinct);
-    let code = |f: &f64| distinct.binary_search(&f.to_bits()).unwrap_or(0);
-    b.packed(&values.iter().map(|f| i64::try_from(code(f)).unwrap_or(0)).collect::<Vec<_>>());
+    let mut distinct: Vec<(u64, u32)> = seen.into_iter().collect();
+    distinct.sort_unstable();
+    let place = places(distinct.iter().map(|(_, c)| *c), distinct.len());
+    b.u32s(&[u32::try_from(distinct.len()).unwrap_or(u32::MAX), 0]);
+    b.u64s(&distinct.iter().map(|(v, _)| *v).collect::<Vec<_>>());
+    b.packed_u32(codes.iter().map(|c| place.get(*c as usize).copied().unwrap_or(0)));
+}
+
+/// For each code its place in an order of codes.
+fn places(order: impl Iterator<Item = u32>, count: usize) -> Vec<u32> {
+    let mut place = vec![0u32; count];
+    for (c, i) in order.zip(0u32..) {
+        if let Some(p) = place.get_mut(c as usize) {
+            *p = i;
+        }
+    }
+    place
+}
+
+/// Texts that are numbered already: 0 is null, others mean what `text` says. The numbers need not be used all.
+pub(crate) fn encode_numbered<'a>(b: &mut Buffer, numbers: &[u32], text: &dyn Fn(u32) -> &'a str) {
+    let most = numbers.iter().copied().max().unwrap_or(0) as usize;
+    let mut used = vec![false; most.saturating_add(1)];
+    for n in numbers {
+        if let Some(u) = used.get_mut(*n as usize) {
+            *u = true;
+        }
+    }
+    let mut sorted: Vec<(&str, u32)> =
+        (0u32..).zip(&used).skip(1).filter(|(_, u)| **u).map(|(n, _)| (text(n), n)).collect();
+    sorted.sort_unstable();
+    let mut place = vec![0u32; used.len()];
+    for ((_, n), i) in sorted.iter().zip(1u32..) {
+        if let Some(p) = place.get_mut(*n as usize) {
+            *p = i;
+        }
+    }
+    head(b, KIND_TEXT_CODED, numbers.len(), None);
+    b.texts(sorted.iter().map(|(s, _)| *s));
+    b.packed_u32(numbers.iter().map(|n| place.get(*n as usize).copied().unwrap_or(0)));
+}
+
+/// The same number in every row.
+pub(crate) fn encode_constant_int(b: &mut Buffer, rows: usize, value: i64) {
+    head(b, KIND_INT, rows, None);
+    b.line(rows, value, 0);
+}
+
+/// The same text in every row.
+pub(crate) fn encode_constant_text(b: &mut Buffer, rows: usize, text: &str) {
+    head(b, KIND_TEXT_CODED, rows, None);
+    b.texts(std::iter::once(text));
+    b.line(rows, 1, 0);
+}
+
+/// A list of one text, the same in every row.
+pub(crate) fn encode_constant_list(b: &mut Buffer, rows: usize, text: &str) {
+    head(b, KIND_LIST, rows, None);
+    b.line(rows, 1, 1);
+    b.texts(std::iter::once(text));
+    b.line(rows, 1, 0);
+}
+
+/// One record as a whole, the same in every row.
+pub(crate) fn encode_constant_origin(b: &mut Buffer, rows: usize, record: u32) {
+    head(b, KIND_ORIGINS, rows, None);
+    b.line(rows, 1, 1);
+    b.line(rows, i64::from(record), 0);
+    b.texts(std::iter::once("~"));
+    b.line(rows, 0, 0);
+    b.line(rows, 0, 0);
+    b.packed(&[]);
 }
 
 /// Texts: with a dictionary, unless they hardly repeat.

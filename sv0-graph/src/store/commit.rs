@@ -54,7 +54,7 @@ pub(crate) struct Encoded {
     pub edge_counts: Vec<u64>,
     pub key_partitions: u32,
     pub changes: AllChanges,
-    layout: Layout,
+    pub layout: Layout,
 }
 
 /// Encodes what `w` changes of its base.
@@ -80,13 +80,7 @@ pub(crate) fn encode(base: &Snapshot, w: &Working, layout: Layout) -> Result<Enc
     out.put.push(encode::encode_statistics(&statistics));
     // The change sets of the snapshot before belong to that one.
     out.dropped.extend(m.chunks_of(Kind::Changes).iter().map(|c| c.key));
-    for (edges, sets) in [(0u16, &out.changes.nodes), (1, &out.changes.edges)] {
-        for (ty, set) in sets.iter().filter(|(_, s)| !s.is_empty()) {
-            let rows = count(usize::try_from(set.added.len() + set.changed.len() + set.removed.len()).unwrap_or(0));
-            let key = Kind::Changes.key(edges, *ty, 0);
-            out.put.push(NewChunk { key, rows, aux: 0, bytes: set.encode() });
-        }
-    }
+    out.put.extend(super::write::change_sections(&out.changes));
     Ok(out)
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct NewChunk {
 pub(crate) const INDEXED: &[&str] = &["kind", "system", "status", "environment", "sensitivity", "data_domain", "tags"];
 
 /// A value index holds at most this many values; a column with more has none.
-const MOST_VALUES: usize = 256;
+pub(crate) const MOST_VALUES: usize = 256;
 
 pub(crate) fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
@@ -110,14 +110,26 @@ pub(crate) fn encode_in(ty: u16, group_rows: &[u32], from: &[u32], to: &[u32], o
     by_group(&ends)
         .into_iter()
         .map(|(g, range)| {
-            let rows = group_rows[usize::from(g)];
             let part = &order[range.clone()];
             let others: Vec<u32> = part.iter().map(|i| from[*i as usize]).collect();
             let ordinals: Vec<u32> = part.iter().zip(&others).map(|(i, from)| i - first[group_of(*from)]).collect();
-            let bytes = encode_csr(&starts(rows, ends[range].iter().copied()), &others, Some(&ordinals));
-            NewChunk { key: Kind::In.key(ty, 0, g), rows, aux: count(others.len()), bytes }
+            encode_in_group(ty, group_rows, g, &ends[range], &others, &ordinals)
         })
         .collect()
+}
+
+/// The inward adjacency of one group, of edges sorted by (to, from, ordinal).
+pub(crate) fn encode_in_group(
+    ty: u16,
+    group_rows: &[u32],
+    g: u16,
+    to: &[u32],
+    from: &[u32],
+    ordinals: &[u32],
+) -> NewChunk {
+    let rows = group_rows[usize::from(g)];
+    let bytes = encode_csr(&starts(rows, to.iter().copied()), from, Some(ordinals));
+    NewChunk { key: Kind::In.key(ty, 0, g), rows, aux: count(from.len()), bytes }
 }
 
 /// Counts of edges sorted by (from, to), by the types of their ends.
@@ -128,35 +140,64 @@ pub(crate) fn statistics(
     to: &[u32],
     order: &[u32],
 ) -> Vec<TypeStatistics> {
+    let mut all = statistics_out(ty, group_types, from, to);
+    let pick = |ids: &[u32]| -> Vec<u32> { order.iter().map(|i| ids[*i as usize]).collect() };
+    for m in statistics_in(ty, group_types, &pick(from), &pick(to)) {
+        if let Some(s) = all.iter_mut().find(|s| (s.from, s.to) == (m.from, m.to)) {
+            (s.ends, s.max_in) = (m.ends, m.max_in);
+        }
+    }
+    all
+}
+
+/// Edges, starts and the most out of one node, of edges sorted by start.
+pub(crate) fn statistics_out(ty: u16, group_types: &[NodeType], from: &[u32], to: &[u32]) -> Vec<TypeStatistics> {
+    let mut all = runs(group_types, from, to);
+    all.iter_mut().for_each(|s| s.edge_type = ty);
+    all
+}
+
+/// Ends and the most into one node, of edges sorted by end.
+pub(crate) fn statistics_in(ty: u16, group_types: &[NodeType], from: &[u32], to: &[u32]) -> Vec<TypeStatistics> {
+    let turn = |s: TypeStatistics| TypeStatistics {
+        edge_type: ty,
+        from: s.to,
+        to: s.from,
+        edges: 0,
+        starts: 0,
+        ends: s.starts,
+        max_out: 0,
+        max_in: s.max_out,
+    };
+    let mut all: Vec<TypeStatistics> = runs(group_types, to, from).into_iter().map(turn).collect();
+    all.sort_by_key(|s| (s.from, s.to));
+    all
+}
+
+/// Runs of one first id, by the types of both.
+fn runs(group_types: &[NodeType], first: &[u32], second: &[u32]) -> Vec<TypeStatistics> {
     let type_of = |id: u32| group_types.get(group_of(id)).map_or(0, |t| *t as u8);
-    let mut by_pair: BTreeMap<(u8, u8), (TypeStatistics, [(u32, u32); 2])> = BTreeMap::new();
     let nobody = u32::MAX;
-    for (f, t) in from.iter().zip(to) {
-        let (a, b) = (type_of(*f), type_of(*t));
-        let (s, run) = by_pair.entry((a, b)).or_insert_with(|| {
-            let s = TypeStatistics { edge_type: ty, from: a, to: b, ..TypeStatistics::default() };
-            (s, [(nobody, 0), (nobody, 0)])
-        });
-        s.edges += 1;
-        if run[0].0 != *f {
-            run[0] = (*f, 0);
+    let mut by_pair: BTreeMap<(u8, u8), (TypeStatistics, u32, u32)> = BTreeMap::new();
+    let mut at = 0;
+    while at < first.len() {
+        // A run within one group of the second: its type is one look-up.
+        let (f, g) = (first[at], group_of(second[at]));
+        let run = first[at..].iter().zip(&second[at..]).take_while(|(a, b)| **a == f && group_of(**b) == g).count();
+        let pair = (type_of(f), type_of(second[at]));
+        let (s, last, length) = by_pair
+            .entry(pair)
+            .or_insert_with(|| (TypeStatistics { from: pair.0, to: pair.1, ..TypeStatistics::default() }, nobody, 0));
+        if *last != f {
+            (*last, *length) = (f, 0);
             s.starts += 1;
         }
-        run[0].1 += 1;
-        s.max_out = s.max_out.max(run[0].1);
+        s.edges += run as u64;
+        *length += count(run);
+        s.max_out = s.max_out.max(*length);
+        at += run;
     }
-    for i in order {
-        let (f, t) = (from[*i as usize], to[*i as usize]);
-        if let Some((s, run)) = by_pair.get_mut(&(type_of(f), type_of(t))) {
-            if run[1].0 != t {
-                run[1] = (t, 0);
-                s.ends += 1;
-            }
-            run[1].1 += 1;
-            s.max_in = s.max_in.max(run[1].1);
-        }
-    }
-    by_pair.into_values().map(|(s, _)| s).collect()
+    by_pair.into_values().map(|(s, ..)| s).collect()
 }
 
 /// A column of cells; `None` is origins. `None` where no row says anything.
@@ -191,44 +232,49 @@ pub(crate) fn encode_patch(ty: Option<PropType>, rows: &BTreeMap<u32, Cell>) -> 
     b.into_bytes()
 }
 
-/// The rows of each value; `None` where there are too many values or none.
-pub(crate) fn encode_value_index<'a>(rows: impl Iterator<Item = (u32, &'a str)>) -> Option<(u32, Vec<u8>)> {
-    let mut by_value: BTreeMap<&str, RoaringBitmap> = BTreeMap::new();
-    for (row, value) in rows {
-        by_value.entry(value).or_default().insert(row);
-        if by_value.len() > MOST_VALUES {
-            return None;
-        }
-    }
-    if by_value.is_empty() {
+/// The rows of each value; `None` where there are too many values or none. Values without rows are left out.
+pub(crate) fn encode_value_rows<'a>(values: impl Iterator<Item = (&'a str, &'a [u32])>) -> Option<(u32, Vec<u8>)> {
+    let mut sorted: Vec<(&str, &[u32])> = values.filter(|(_, rows)| !rows.is_empty()).collect();
+    if sorted.is_empty() || sorted.len() > MOST_VALUES {
         return None;
     }
+    sorted.sort_unstable();
     let mut maps = Vec::new();
     let mut ends = Vec::new();
-    for map in by_value.values_mut() {
+    for (_, rows) in &sorted {
+        let mut map = RoaringBitmap::from_sorted_iter(rows.iter().copied()).unwrap_or_default();
         map.optimize();
         // Writing to memory doesn't fail.
         let _ = map.serialize_into(&mut maps);
         ends.push(count(maps.len()));
     }
     let mut b = Buffer::default();
-    b.texts(by_value.keys().copied());
+    b.texts(sorted.iter().map(|(s, _)| *s));
     b.packed_u32(ends.into_iter());
     b.bytes(&maps);
-    Some((count(by_value.len()), b.into_bytes()))
+    Some((count(sorted.len()), b.into_bytes()))
 }
 
 /// A value index over cells of texts or lists of texts.
 pub(crate) fn index_cells(cells: &[Cell]) -> Option<(u32, Vec<u8>)> {
-    let rows = cells.iter().zip(0u32..).flat_map(|(c, row)| {
-        let list: Vec<(u32, &str)> = match c {
-            Cell::Value(Value::Str(s)) => vec![(row, s)],
-            Cell::Value(Value::List(l)) => l.iter().map(|s| (row, &**s)).collect(),
-            _ => Vec::new(),
+    let mut by_value: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+    for (c, row) in cells.iter().zip(0u32..) {
+        let texts: &[Arc<str>] = match c {
+            Cell::Value(Value::Str(s)) => std::slice::from_ref(s),
+            Cell::Value(Value::List(l)) => l,
+            _ => &[],
         };
-        list
-    });
-    encode_value_index(rows)
+        for s in texts {
+            let rows = by_value.entry(s).or_default();
+            if rows.last() != Some(&row) {
+                rows.push(row);
+            }
+        }
+        if by_value.len() > MOST_VALUES {
+            return None;
+        }
+    }
+    encode_value_rows(by_value.iter().map(|(v, r)| (*v, &r[..])))
 }
 
 /// How many keys a partition of the key index holds, about.

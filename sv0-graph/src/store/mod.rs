@@ -18,20 +18,20 @@
 //! | `error` | what can go wrong |
 
 mod adjacency;
-mod array;
-mod changes;
+pub(crate) mod array;
+pub(crate) mod changes;
 mod chunk;
-mod column;
-mod commit;
-mod encode;
+pub(crate) mod column;
+pub(crate) mod commit;
+pub(crate) mod encode;
 mod error;
-mod format;
+pub(crate) mod format;
 mod map;
-mod media;
+pub(crate) mod media;
 mod snapshot;
 mod statistics;
 mod verify;
-mod write;
+pub(crate) mod write;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,6 @@ use media::Media;
 /// needs.
 #[derive(Debug)]
 pub struct Store {
-    #[expect(dead_code, reason = "compaction")]
     vfs: Arc<dyn Vfs>,
     media: Media,
     path: Option<PathBuf>,
@@ -222,9 +221,27 @@ impl Store {
     /// Appends a snapshot and reads it back.
     fn append(&mut self, w: &Working, encoded: &commit::Encoded, name: &str) -> Result<u64, StoreError> {
         let previous = self.latest.manifest();
-        let written = write::commit(&self.media, self.slot, self.slot_index, previous, w, encoded, name)
-            .inspect_err(|_| self.poisoned = true)?;
+        let a = write::Appender::new(&self.media, self.slot, self.slot_index, &previous.chunks);
+        let written = write::finish(a, &self.slot, previous, w, encoded, name).inspect_err(|_| self.poisoned = true)?;
         self.advance(written)
+    }
+
+    /// Appends a snapshot whose sections `f` makes and, in part, puts itself. An error of its own leaves the handle as it
+    /// was: nothing refers to what was appended.
+    pub(crate) fn write_with<E: From<StoreError>>(
+        &mut self,
+        name: &str,
+        f: impl FnOnce(&mut write::Appender<'_>, &Target<'_>) -> Result<(Working, commit::Encoded), E>,
+    ) -> Result<Commit, E> {
+        let previous = self.latest.manifest();
+        let mut a = write::Appender::new(&self.media, self.slot, self.slot_index, &previous.chunks);
+        let target = Target { vfs: &*self.vfs, path: self.path.as_deref() };
+        let (working, encoded) = f(&mut a, &target)?;
+        let changes = counts(&working.schema, &encoded.changes);
+        let written =
+            write::finish(a, &self.slot, previous, &working, &encoded, name).inspect_err(|_| self.poisoned = true)?;
+        let bytes_written = self.advance(written)?;
+        Ok(Commit { snapshot: self.latest.clone(), changes, bytes_written })
     }
 
     /// Goes on to what was written.
@@ -255,6 +272,22 @@ impl Store {
             manifest_bytes: self.slot.len,
             sections: sections.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
         }
+    }
+}
+
+/// Where a store lies.
+pub(crate) struct Target<'a> {
+    pub vfs: &'a dyn Vfs,
+    pub path: Option<&'a Path>,
+}
+
+impl Target<'_> {
+    /// The path of a helper's file beside the store.
+    pub(crate) fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = self.path.map_or_else(|| "store".into(), |p| p.as_os_str().to_owned());
+        name.push(".");
+        name.push(suffix);
+        name.into()
     }
 }
 
@@ -320,6 +353,11 @@ pub struct Transaction<'a> {
 }
 
 impl Transaction<'_> {
+    /// The staged graph alone.
+    pub(crate) fn into_working(self) -> Working {
+        self.working
+    }
+
     /// The staged graph, for the enrichment step.
     #[must_use]
     pub fn view(&self) -> &Working {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::changes::AllChanges;
 use super::commit::Encoded;
 use super::encode::NewChunk;
 use super::error::StoreError;
-use super::format::{self, ChunkRef, History, Manifest, PAGE, SLOT_COPY, SLOTS, Slot, SourceEntry};
+use super::format::{self, ChunkRef, History, Kind, Manifest, PAGE, SLOT_COPY, SLOTS, Slot, SourceEntry};
 use super::media::Media;
 use crate::working::Working;
 
@@ -124,6 +125,19 @@ impl<'a> Appender<'a> {
     }
 }
 
+/// The sections of a commit's change sets.
+pub(crate) fn change_sections(all: &AllChanges) -> Vec<NewChunk> {
+    let mut out = Vec::new();
+    for (edges, sets) in [(0u16, &all.nodes), (1, &all.edges)] {
+        for (ty, set) in sets.iter().filter(|(_, s)| !s.is_empty()) {
+            let all = set.added.len() + set.changed.len() + set.removed.len();
+            let key = Kind::Changes.key(edges, *ty, 0);
+            out.push(NewChunk { key, rows: u32::try_from(all).unwrap_or(u32::MAX), aux: 0, bytes: set.encode() });
+        }
+    }
+    out
+}
+
 /// Everything of a manifest but its chunks.
 pub(crate) fn manifest(w: &Working, e: &Encoded, previous: Option<(&Manifest, &Slot)>, name: &str) -> Manifest {
     let mut history = previous.map(|(m, _)| m.history.clone()).unwrap_or_default();
@@ -164,18 +178,16 @@ pub(crate) fn manifest(w: &Working, e: &Encoded, previous: Option<(&Manifest, &S
     }
 }
 
-/// Writes what changed as the next snapshot.
-pub(crate) fn commit(
-    media: &Media,
-    slot: Slot,
-    slot_index: usize,
+/// Writes what changed as the next snapshot. `a` holds the sections of the snapshot before, and what was put already.
+pub(crate) fn finish(
+    mut a: Appender<'_>,
+    slot: &Slot,
     previous: &Manifest,
     w: &Working,
     e: &Encoded,
     name: &str,
 ) -> Result<Written, StoreError> {
-    let manifest = manifest(w, e, Some((previous, &slot)), name);
-    let mut a = Appender::new(media, slot, slot_index, &previous.chunks);
+    let manifest = manifest(w, e, Some((previous, slot)), name);
     let put: std::collections::HashSet<u64> = e.put.iter().map(|c| c.key).collect();
     for key in e.dropped.iter().filter(|k| !put.contains(k)) {
         a.forget(*key);

@@ -1,0 +1,347 @@
+//! Rows gathered from slices of a table, column by column, until they are encoded.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::table::{Column, ColumnData, Texts};
+use crate::schema::PropType;
+use crate::store::array::Buffer;
+use crate::store::column::{self, Keyed};
+use crate::store::encode;
+
+/// Texts by number, each once.
+#[derive(Debug, Default)]
+pub(crate) struct Interner {
+    numbers: HashMap<Box<str>, u32, Keyed>,
+    texts: Texts,
+}
+
+impl Interner {
+    pub(crate) fn number(&mut self, text: &str) -> u32 {
+        if let Some(n) = self.numbers.get(text) {
+            return *n;
+        }
+        let n = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        self.texts.push(text);
+        self.numbers.insert(text.into(), n);
+        n
+    }
+}
+
+#[derive(Debug)]
+enum Data {
+    Bool(Vec<bool>),
+    Int(Vec<i64>),
+    Float(Vec<f64>),
+    Timestamp(Vec<i64>),
+    Text(Texts),
+    Coded(Vec<u32>, Interner),
+    List { ends: Vec<u32>, codes: Vec<u32>, items: Interner },
+}
+
+/// A column that grows.
+#[derive(Debug)]
+pub(crate) struct GrowingColumn {
+    pub(crate) name: Arc<str>,
+    data: Data,
+    /// Which rows are known, where not all are.
+    known: Option<Vec<bool>>,
+}
+
+/// Which rows of a column to encode, in which order.
+#[derive(Debug, Clone)]
+pub(crate) enum Pick<'a> {
+    Range(Range<usize>),
+    List(&'a [u32]),
+}
+
+impl Pick<'_> {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Range(r) => r.len(),
+            Self::List(l) => l.len(),
+        }
+    }
+
+    fn iter(&self) -> Box<dyn Iterator<Item = usize> + '_> {
+        match self {
+            Self::Range(r) => Box::new(r.clone()),
+            Self::List(l) => Box::new(l.iter().map(|i| *i as usize)),
+        }
+    }
+
+    pub(crate) fn of<'v, T: Copy>(&self, values: &'v [T]) -> Cow<'v, [T]> {
+        match self {
+            Self::Range(r) => Cow::Borrowed(&values[r.clone()]),
+            Self::List(l) => Cow::Owned(l.iter().map(|i| values[*i as usize]).collect()),
+        }
+    }
+}
+
+fn extend(texts: &mut Texts, from: &Texts, range: Range<usize>) -> bool {
+    texts.extend_from(from, range)
+}
+
+impl GrowingColumn {
+    /// An empty column like `c`.
+    pub(crate) fn like(c: &Column) -> Self {
+        let data = match &c.data {
+            ColumnData::Bool(_) => Data::Bool(Vec::new()),
+            ColumnData::Int(_) => Data::Int(Vec::new()),
+            ColumnData::Float(_) => Data::Float(Vec::new()),
+            ColumnData::Timestamp(_) => Data::Timestamp(Vec::new()),
+            ColumnData::Text(_) => Data::Text(Texts::new()),
+            ColumnData::Coded { .. } => Data::Coded(Vec::new(), Interner::default()),
+            ColumnData::TextList { .. } => {
+                Data::List { ends: Vec::new(), codes: Vec::new(), items: Interner::default() }
+            }
+        };
+        Self { name: c.name.clone(), data, known: None }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match &self.data {
+            Data::Bool(v) => v.len(),
+            Data::Int(v) | Data::Timestamp(v) => v.len(),
+            Data::Float(v) => v.len(),
+            Data::Text(t) => t.len(),
+            Data::Coded(v, _) => v.len(),
+            Data::List { ends, .. } => ends.len(),
+        }
+    }
+
+    /// Bytes held, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let known = self.known.as_ref().map_or(0, Vec::len);
+        known
+            + match &self.data {
+                Data::Bool(v) => v.len(),
+                Data::Int(v) | Data::Timestamp(v) => v.len() * 8,
+                Data::Float(v) => v.len() * 8,
+                Data::Text(t) => t.heap_bytes(),
+                Data::Coded(v, i) => v.len() * 4 + i.texts.heap_bytes() * 3,
+                Data::List { ends, codes, items } => (ends.len() + codes.len()) * 4 + items.texts.heap_bytes() * 3,
+            }
+    }
+
+    /// Appends rows of a slice's column. `false` where it has another type than before, or holds too much text.
+    pub(crate) fn append(&mut self, c: &Column, range: Range<usize>) -> bool {
+        let before = self.len();
+        let fits = match (&mut self.data, &c.data) {
+            (Data::Bool(v), ColumnData::Bool(w)) => append(v, w, &range),
+            (Data::Int(v), ColumnData::Int(w)) | (Data::Timestamp(v), ColumnData::Timestamp(w)) => append(v, w, &range),
+            (Data::Float(v), ColumnData::Float(w)) => append(v, w, &range),
+            (Data::Text(v), ColumnData::Text(w)) => extend(v, w, range.clone()),
+            (Data::Text(v), ColumnData::Coded { codes, dictionary }) => {
+                codes[range.clone()].iter().all(|c| v.push(dictionary.get(*c as usize)))
+            }
+            (Data::Coded(v, interner), ColumnData::Coded { codes, dictionary }) => {
+                let map: Vec<u32> = dictionary.iter().map(|t| interner.number(t)).collect();
+                v.extend(codes[range.clone()].iter().map(|c| map.get(*c as usize).copied().unwrap_or(0)));
+                true
+            }
+            // A column that was coded at first and now isn't: texts one by one.
+            (Data::Coded(v, interner), ColumnData::Text(w)) => {
+                v.extend(range.clone().map(|i| interner.number(w.get(i))));
+                true
+            }
+            (Data::List { ends, codes, items }, ColumnData::TextList { ends: more, items: texts }) => {
+                for row in range.clone() {
+                    let from = if row == 0 { 0 } else { more[row - 1] };
+                    for i in from..more[row] {
+                        codes.push(items.number(texts.get(i as usize)));
+                    }
+                    ends.push(u32::try_from(codes.len()).unwrap_or(u32::MAX));
+                }
+                true
+            }
+            _ => false,
+        };
+        if let Some(more) = &c.known
+            && self.known.is_none()
+            && more[range.clone()].contains(&false)
+        {
+            self.known = Some(vec![true; before]);
+        }
+        if let Some(known) = &mut self.known {
+            match &c.known {
+                Some(more) => known.extend_from_slice(&more[range]),
+                None => known.extend(range.map(|_| true)),
+            }
+        }
+        fits
+    }
+
+    /// Appends rows that aren't known.
+    pub(crate) fn skip(&mut self, rows: usize) {
+        if rows == 0 {
+            return;
+        }
+        let before = self.len();
+        self.known.get_or_insert_with(|| vec![true; before]).extend(std::iter::repeat_n(false, rows));
+        let all = before + rows;
+        match &mut self.data {
+            Data::Bool(v) => v.resize(all, false),
+            Data::Int(v) | Data::Timestamp(v) => v.resize(all, 0),
+            Data::Float(v) => v.resize(all, 0.0),
+            Data::Text(t) => (0..rows).for_each(|_| {
+                t.push("");
+            }),
+            Data::Coded(v, interner) => {
+                let nothing = interner.number("");
+                v.resize(all, nothing);
+            }
+            Data::List { ends, .. } => {
+                let last = ends.last().copied().unwrap_or(0);
+                ends.resize(all, last);
+            }
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.known = None;
+        match &mut self.data {
+            Data::Bool(v) => v.clear(),
+            Data::Int(v) | Data::Timestamp(v) => v.clear(),
+            Data::Float(v) => v.clear(),
+            Data::Text(t) => *t = Texts::new(),
+            Data::Coded(v, _) => v.clear(),
+            Data::List { ends, codes, .. } => {
+                ends.clear();
+                codes.clear();
+            }
+        }
+    }
+
+    /// The text in a row; `None` where it isn't known or the column isn't one of texts.
+    pub(crate) fn text(&self, row: usize) -> Option<&str> {
+        if self.known.as_ref().is_some_and(|k| !k[row]) {
+            return None;
+        }
+        match &self.data {
+            Data::Text(t) => Some(t.get(row)),
+            Data::Coded(v, i) => Some(i.texts.get(v[row] as usize)),
+            _ => None,
+        }
+    }
+
+    /// The numbers that the texts of a coded column stand for by `f`, a row each; `None` for another column.
+    pub(crate) fn mapped(&self, pick: &Pick<'_>, f: &dyn Fn(Option<&str>) -> Option<i64>) -> Option<Vec<i64>> {
+        if let (Data::Coded(v, interner), None) = (&self.data, &self.known) {
+            let map: Vec<Option<i64>> = interner.texts.iter().map(|t| f(Some(t))).collect();
+            return pick.iter().map(|i| map.get(v[i] as usize).copied().flatten()).collect();
+        }
+        pick.iter().map(|i| f(self.text(i))).collect()
+    }
+
+    /// The picked rows as a column; `None` where none of them is known.
+    pub(crate) fn encode(&self, pick: &Pick<'_>) -> Option<Vec<u8>> {
+        let known = self.known.as_ref().map(|k| pick.of(k));
+        if pick.len() == 0 || known.as_ref().is_some_and(|k| !k.contains(&true)) {
+            return None;
+        }
+        let mut b = Buffer::default();
+        let is = |i: usize| self.known.as_ref().is_none_or(|k| k[i]);
+        match &self.data {
+            Data::Bool(v) => column::encode_bools(&mut b, known.as_deref(), &pick.of(v)),
+            Data::Int(v) => column::encode_ints(&mut b, PropType::Int, known.as_deref(), &pick.of(v)),
+            Data::Timestamp(v) => column::encode_ints(&mut b, PropType::Timestamp, known.as_deref(), &pick.of(v)),
+            Data::Float(v) => column::encode_floats(&mut b, known.as_deref(), &pick.of(v)),
+            Data::Text(t) => {
+                let rows: Vec<Option<&str>> = pick.iter().map(|i| is(i).then(|| t.get(i))).collect();
+                column::encode_texts(&mut b, rows.iter().copied());
+            }
+            Data::Coded(v, interner) => {
+                let codes: Vec<u32> = pick.iter().map(|i| if is(i) { v[i] + 1 } else { 0 }).collect();
+                column::encode_numbered(&mut b, &codes, &|n| interner.texts.get(n as usize - 1));
+            }
+            Data::List { ends, codes, items } => {
+                let rows = pick.iter().map(|i| {
+                    let from = if i == 0 { 0 } else { ends[i - 1] };
+                    is(i).then(|| codes[from as usize..ends[i] as usize].iter().map(|c| items.texts.get(*c as usize)))
+                });
+                column::encode_lists(&mut b, rows);
+            }
+        }
+        Some(b.into_bytes())
+    }
+
+    /// The rows of each value, for a value index; `None` for a column that isn't one of few texts.
+    pub(crate) fn value_index(&self) -> Option<(u32, Vec<u8>)> {
+        let mut rows: Vec<Vec<u32>> = Vec::new();
+        let mut put = |code: u32, row: usize| {
+            let code = code as usize;
+            if rows.len() <= code {
+                rows.resize(code + 1, Vec::new());
+            }
+            let row = u32::try_from(row).unwrap_or(u32::MAX);
+            if rows[code].last() != Some(&row) {
+                rows[code].push(row);
+            }
+        };
+        let is = |i: usize| self.known.as_ref().is_none_or(|k| k[i]);
+        match &self.data {
+            Data::Coded(v, _) => v.iter().enumerate().filter(|(i, _)| is(*i)).for_each(|(i, c)| put(*c, i)),
+            Data::List { ends, codes, .. } => {
+                for row in (0..ends.len()).filter(|i| is(*i)) {
+                    let from = if row == 0 { 0 } else { ends[row - 1] };
+                    codes[from as usize..ends[row] as usize].iter().for_each(|c| put(*c, row));
+                }
+            }
+            Data::Text(t) => {
+                let mut own = Interner::default();
+                let texts = t.iter().enumerate().filter(|(i, _)| is(*i));
+                for (i, s) in texts {
+                    put(own.number(s), i);
+                    if own.texts.len() > encode::MOST_VALUES {
+                        return None;
+                    }
+                }
+                return encode::encode_value_rows(rows.iter().enumerate().map(|(c, r)| (own.texts.get(c), &r[..])));
+            }
+            _ => return None,
+        }
+        match &self.data {
+            Data::Coded(_, own) | Data::List { items: own, .. } => {
+                encode::encode_value_rows(rows.iter().enumerate().map(|(c, r)| (own.texts.get(c), &r[..])))
+            }
+            _ => None,
+        }
+    }
+
+    /// The rows as a slice's column, for the spill.
+    pub(crate) fn to_column(&self, pick: &Pick<'_>) -> Column {
+        let data = match &self.data {
+            Data::Bool(v) => ColumnData::Bool(pick.of(v).into_owned()),
+            Data::Int(v) => ColumnData::Int(pick.of(v).into_owned()),
+            Data::Timestamp(v) => ColumnData::Timestamp(pick.of(v).into_owned()),
+            Data::Float(v) => ColumnData::Float(pick.of(v).into_owned()),
+            Data::Text(t) => ColumnData::Text(pick.iter().map(|i| t.get(i)).collect()),
+            Data::Coded(v, interner) => {
+                let mut own = Interner::default();
+                let codes = pick.iter().map(|i| own.number(interner.texts.get(v[i] as usize))).collect();
+                ColumnData::Coded { codes, dictionary: own.texts }
+            }
+            Data::List { ends, codes, items } => {
+                let (mut own_ends, mut own) = (Vec::new(), Texts::new());
+                for i in pick.iter() {
+                    let from = if i == 0 { 0 } else { ends[i - 1] };
+                    for c in &codes[from as usize..ends[i] as usize] {
+                        own.push(items.texts.get(*c as usize));
+                    }
+                    own_ends.push(u32::try_from(own.len()).unwrap_or(u32::MAX));
+                }
+                ColumnData::TextList { ends: own_ends, items: own }
+            }
+        };
+        let known = self.known.as_ref().map(|k| pick.of(k).into_owned());
+        Column { name: self.name.clone(), data, known }
+    }
+}
+
+fn append<T: Copy>(to: &mut Vec<T>, from: &[T], range: &Range<usize>) -> bool {
+    to.extend_from_slice(&from[range.clone()]);
+    true
+}
