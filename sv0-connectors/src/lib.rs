@@ -9,6 +9,7 @@ pub mod contract;
 pub mod enrich;
 pub mod iam;
 pub mod sources;
+pub mod tables;
 mod text;
 
 pub use sv0_graph;
