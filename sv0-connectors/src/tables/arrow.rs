@@ -6,7 +6,7 @@ use arrow_array::types::{
     TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
     UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_array::{Array, ArrayRef, BinaryArray, StringArray};
 use arrow_schema::{DataType, TimeUnit};
 use sv0_graph::bulk::{ColumnData, Texts};
 
@@ -33,8 +33,7 @@ const NO_KEY: &str = "the key is empty";
 /// Whether a column of this type can be a key.
 pub(super) fn fits_key(ty: &DataType) -> Result<(), String> {
     match ty {
-        DataType::Utf8 => Ok(()),
-        t if t.is_integer() => Ok(()),
+        t if is_text(t) || t.is_integer() => Ok(()),
         t => Err(format!("{t}, and a text or an integer would be right, for it is a key")),
     }
 }
@@ -45,16 +44,16 @@ pub(super) fn fits(ty: &DataType, kind: &Kind) -> Result<(), String> {
         Kind::Bool => *ty == DataType::Boolean,
         Kind::Int => ty.is_integer(),
         Kind::Float => ty.is_integer() || matches!(ty, DataType::Float32 | DataType::Float64),
-        Kind::Str => *ty == DataType::Utf8,
+        Kind::Str => is_text(ty),
         Kind::Timestamp(None) if ty.is_integer() => return Err(NEEDS_UNIT.to_owned()),
         Kind::Timestamp(Some(Unit::S | Unit::Ms | Unit::Us)) => {
             ty.is_integer() || matches!(ty, DataType::Timestamp(..))
         }
-        Kind::Timestamp(_) => matches!(ty, DataType::Timestamp(..) | DataType::Utf8),
-        Kind::List(None) if *ty == DataType::Utf8 => return Err(NEEDS_SEPARATOR.to_owned()),
+        Kind::Timestamp(_) => is_text(ty) || matches!(ty, DataType::Timestamp(..)),
+        Kind::List(None) if is_text(ty) => return Err(NEEDS_SEPARATOR.to_owned()),
         Kind::List(_) => match ty {
-            DataType::List(item) => *item.data_type() == DataType::Utf8,
-            ty => *ty == DataType::Utf8,
+            DataType::List(item) => is_text(item.data_type()),
+            ty => is_text(ty),
         },
     };
     if ok { Ok(()) } else { Err(format!("{ty}, and {}", mismatch(kind))) }
@@ -64,13 +63,12 @@ pub(super) fn fits(ty: &DataType, kind: &Kind) -> Result<(), String> {
 pub(super) fn known(array: &ArrayRef) -> Option<Vec<bool>> {
     let nulls = array.nulls().filter(|n| n.null_count() > 0);
     let valid = |i: usize| nulls.is_none_or(|n| n.is_valid(i));
-    if let Some(strings) = array.as_string_opt::<i32>() {
-        let offsets = strings.value_offsets();
+    if let Some(offsets) = text_offsets(array) {
         if offsets.windows(2).any(|w| w[0] == w[1]) {
             return Some(offsets.windows(2).enumerate().map(|(i, w)| w[0] != w[1] && valid(i)).collect());
         }
     } else if let Some(coded) = array.as_dictionary_opt::<UInt32Type>() {
-        let offsets = coded.values().as_string_opt::<i32>().map(StringArray::value_offsets).unwrap_or_default();
+        let offsets = text_offsets(coded.values()).unwrap_or_default();
         let empty = offsets.windows(2).position(|w| w[0] == w[1]).and_then(|i| u32::try_from(i).ok());
         if let Some(empty) = empty {
             return Some(coded.keys().values().iter().enumerate().map(|(i, k)| *k != empty && valid(i)).collect());
@@ -79,14 +77,24 @@ pub(super) fn known(array: &ArrayRef) -> Option<Vec<bool>> {
     nulls.map(|n| n.iter().collect())
 }
 
+/// Whether it is text. What a file declares as bytes is, if it turns out to be UTF-8.
+fn is_text(ty: &DataType) -> bool {
+    matches!(ty, DataType::Utf8 | DataType::Binary)
+}
+
+fn text_offsets(array: &ArrayRef) -> Option<&[i32]> {
+    let strings = array.as_string_opt::<i32>().map(StringArray::value_offsets);
+    strings.or_else(|| array.as_binary_opt::<i32>().map(BinaryArray::value_offsets))
+}
+
 /// A key column.
 pub(super) fn key(array: ArrayRef) -> Result<Texts, Wrong> {
     if let Some(row) = array.nulls().and_then(|n| n.iter().position(|known| !known)) {
         return Err(Wrong { row: Some(row), why: NO_KEY });
     }
-    let texts = match array.as_string_opt::<i32>() {
-        Some(_) => texts(array).ok_or(CUT)?,
-        None => {
+    let texts = match is_text(array.data_type()) {
+        true => texts(array).ok_or(CUT)?,
+        false => {
             let mut out = Texts::new();
             for n in integers(&array)? {
                 out.push(&n.to_string());
@@ -107,7 +115,7 @@ pub(super) fn values(array: ArrayRef, wanted: &Wanted) -> Result<ColumnData, Wro
         (Kind::Bool, DataType::Boolean) => Ok(ColumnData::Bool(array.as_boolean().values().iter().collect())),
         (Kind::Int, _) => integers(&array).map(ColumnData::Int),
         (Kind::Float, _) => floats(&array).map(ColumnData::Float),
-        (Kind::Str, DataType::Utf8) => texts(array).map(ColumnData::Text).ok_or(CUT.into()),
+        (Kind::Str, t) if is_text(t) => texts(array).map(ColumnData::Text).ok_or(CUT.into()),
         (Kind::Str, DataType::Dictionary(..)) => coded(&array),
         (Kind::Timestamp(_), DataType::Timestamp(unit, _)) => timestamps(&array, *unit).map(ColumnData::Timestamp),
         (Kind::Timestamp(unit), t) if t.is_integer() => {
@@ -121,7 +129,7 @@ pub(super) fn values(array: ArrayRef, wanted: &Wanted) -> Result<ColumnData, Wro
             }
             Ok(ColumnData::Timestamp(v))
         }
-        (Kind::Timestamp(_) | Kind::List(_), DataType::Utf8) => parsed(&array, wanted),
+        (Kind::Timestamp(_) | Kind::List(_), t) if is_text(t) => parsed(array, wanted),
         (Kind::List(_), DataType::List(_)) => lists(&array),
         _ => Err(mismatch(kind).into()),
     }
@@ -129,9 +137,11 @@ pub(super) fn values(array: ArrayRef, wanted: &Wanted) -> Result<ColumnData, Wro
 
 /// A text column's values without a copy where the array is the only owner, as one from a file is.
 fn texts(array: ArrayRef) -> Option<Texts> {
-    let strings: StringArray = array.as_string_opt::<i32>()?.clone();
+    let (offsets, values, _) = match array.as_string_opt::<i32>() {
+        Some(strings) => strings.clone().into_parts(),
+        None => array.as_binary_opt::<i32>()?.clone().into_parts(),
+    };
     drop(array);
-    let (offsets, values, _) = strings.into_parts();
     let (first, last) = (offsets.first(), offsets.last());
     let ends = offsets.iter().skip(1).map(|o| (o - first).cast_unsigned()).collect();
     let (from, to) = (usize::try_from(first).ok()?, usize::try_from(last).ok()?);
@@ -171,11 +181,12 @@ fn lists(array: &ArrayRef) -> Result<ColumnData, Wrong> {
 }
 
 /// Timestamps and lists from texts.
-fn parsed(array: &ArrayRef, wanted: &Wanted) -> Result<ColumnData, Wrong> {
-    let strings = array.as_string_opt::<i32>().ok_or("not a text")?;
+fn parsed(array: ArrayRef, wanted: &Wanted) -> Result<ColumnData, Wrong> {
+    let nulls = array.nulls().cloned();
     let mut cells = Cells::new(wanted);
-    for (row, cell) in strings.iter().enumerate() {
-        cells.text(cell.unwrap_or("")).map_err(|why| Wrong { row: Some(row), why })?;
+    for (row, cell) in texts(array).ok_or(CUT)?.iter().enumerate() {
+        let cell = if nulls.as_ref().is_some_and(|n| n.is_null(row)) { "" } else { cell };
+        cells.text(cell).map_err(|why| Wrong { row: Some(row), why })?;
     }
     Ok(cells.finish().data)
 }

@@ -9,7 +9,7 @@ use sv0_graph::{PropType, Schema};
 use super::KEY;
 use super::spec::{ColumnSpec, Meaning, Spec, Unit};
 
-/// `; near: a, b`, or nothing.
+/// ` (near: a, b)`, or nothing.
 pub(super) fn near<'a>(name: &str, among: impl IntoIterator<Item = &'a str>) -> String {
     match Schema::nearest(name, among) {
         n if n.is_empty() => String::new(),

@@ -9,6 +9,9 @@
 //! | `csv`, `ndjson`, `parquet` | a reader each |
 //! | `arrow` | Arrow arrays to typed columns, for `parquet` |
 //!
+//! An empty text isn't known, in every format, so that the formats give the same; only an empty list is an empty list.
+//! Nothing is read whole: a slice is of at most 65,536 rows, and of about 64 MiB.
+//!
 //! An edge's fixed parts are handed over as text columns with a colon before the name: [`EVIDENCE`], [`STATE`],
 //! [`CONDITION`] and [`KEY`] (which tells parallel edges apart).
 

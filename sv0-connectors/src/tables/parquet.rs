@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use ::parquet::basic::Encoding;
+use ::parquet::basic::{Compression, Encoding};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Schema, SchemaRef};
 use sv0_graph::bulk::{Column, Table, TableError, TableSlice, Texts};
 
 use super::arrow::{self, Wrong};
-use super::columns::{Layout, Rules, Target};
+use super::columns::{Kind, Layout, Rules, Target};
 use super::{SLICE_BYTES, SLICE_ROWS, Source};
 
 /// A dictionary of more bytes than this isn't repeated in each slice.
@@ -24,8 +24,7 @@ pub(super) struct ParquetTable {
     source: Source,
     layout: Layout,
     meta: Arc<ParquetMetaData>,
-    /// As the file says, but every text as `Utf8`.
-    schema: Schema,
+    schema: SchemaRef,
     mask: ProjectionMask,
     /// Of the columns that are read.
     targets: Vec<Target>,
@@ -38,7 +37,7 @@ impl ParquetTable {
         // What an embedded Arrow schema says isn't needed: the file's own types do.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let meta = ArrowReaderMetadata::load(&file, options).map_err(wrong)?;
-        let fields: Vec<Field> = meta.schema().fields().iter().map(|f| text_field(f)).collect();
+        let fields = meta.schema().fields();
         let layout = rules.layout(fields.iter().map(|f| f.name().as_str())).map_err(|why| source.error(None, why))?;
         for (field, target) in fields.iter().zip(&layout.targets) {
             let fits = match *target {
@@ -50,8 +49,21 @@ impl ParquetTable {
         }
         let roots = layout.targets.iter().enumerate().filter(|(_, t)| **t != Target::Ignored).map(|(i, _)| i);
         let mask = ProjectionMask::roots(meta.parquet_schema(), roots);
+        for group in meta.metadata().row_groups() {
+            let read = group.columns().iter().enumerate().filter(|(i, _)| mask.leaf_included(*i));
+            for (_, chunk) in read {
+                if !matches!(chunk.compression(), Compression::UNCOMPRESSED | Compression::SNAPPY) {
+                    let why = format!(
+                        "column `{}` is compressed with {}; write the file with Snappy, or without compression",
+                        chunk.column_path().string(),
+                        chunk.compression()
+                    );
+                    return Err(source.error(None, why));
+                }
+            }
+        }
         let targets = layout.targets.iter().copied().filter(|t| *t != Target::Ignored).collect();
-        Ok(Self { layout, meta: meta.metadata().clone(), schema: Schema::new(fields), mask, targets, source })
+        Ok(Self { layout, meta: meta.metadata().clone(), schema: meta.schema().clone(), mask, targets, source })
     }
 
     /// The types to read a row group in: texts that all stand in one small dictionary as numbers into it.
@@ -59,7 +71,10 @@ impl ParquetTable {
         let schema = self.meta.file_metadata().schema_descr();
         let fields = self.schema.fields().iter().zip(&self.layout.targets).enumerate();
         let fields = fields.map(|(root, (field, target))| {
-            let coded = matches!(target, Target::Value(_)) && *field.data_type() == DataType::Utf8;
+            let coded = match *target {
+                Target::Value(i) => self.layout.columns.get(i).is_some_and(|w| w.kind == Kind::Str),
+                _ => false,
+            };
             let mut leaves = (0..schema.num_columns()).filter(|c| schema.get_column_root_idx(*c) == root);
             match leaves.next().filter(|leaf| coded && has_small_dictionary(group, *leaf)) {
                 Some(_) => {
@@ -109,16 +124,6 @@ impl ParquetTable {
             }
         }
         Ok(TableSlice { rows, keys, columns: columns.into_iter().flatten().collect(), first_line })
-    }
-}
-
-/// Texts as `Utf8`, also those that a file declares as bytes.
-fn text_field(field: &Field) -> Field {
-    match field.data_type() {
-        DataType::Binary | DataType::LargeUtf8 | DataType::LargeBinary | DataType::Utf8View => {
-            field.clone().with_data_type(DataType::Utf8)
-        }
-        _ => field.clone(),
     }
 }
 
