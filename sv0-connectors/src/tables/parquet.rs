@@ -1,12 +1,13 @@
 //! Parquet: columns that aren't wanted are never decoded, texts are handed over buffer by buffer, and texts of few
 //! distinct values as numbers into their dictionary.
 
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use ::parquet::basic::{Compression, Encoding};
-use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Schema, SchemaRef};
@@ -33,10 +34,10 @@ pub(super) struct ParquetTable {
 impl ParquetTable {
     pub(super) fn open(source: Source, rules: &Arc<Rules>) -> Result<Self, TableError> {
         let file = source.open()?;
-        let wrong = |e: ParquetError| source.error(None, format!("not Parquet that can be read: {e}"));
+        let wrong = |e: String| source.error(None, format!("not Parquet that can be read: {e}"));
         // What an embedded Arrow schema says isn't needed: the file's own types do.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let meta = ArrowReaderMetadata::load(&file, options).map_err(wrong)?;
+        let meta = guarded(|| ArrowReaderMetadata::load(&file, options)).map_err(wrong)?;
         let fields = meta.schema().fields();
         let layout = rules.layout(fields.iter().map(|f| f.name().as_str())).map_err(|why| source.error(None, why))?;
         for (field, target) in fields.iter().zip(&layout.targets) {
@@ -127,6 +128,15 @@ impl ParquetTable {
     }
 }
 
+/// What `f` gives. The crates that read Parquet assert what a damaged file doesn't keep; that is an error here.
+fn guarded<T, E: Display>(f: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(Ok(t)) => Ok(t),
+        Ok(Err(e)) => Err(e.to_string()),
+        Err(_) => Err("its parts contradict each other".to_owned()),
+    }
+}
+
 fn has_small_dictionary(group: &RowGroupMetaData, leaf: usize) -> bool {
     let Some(chunk) = group.columns().get(leaf) else { return false };
     let size = chunk.dictionary_page_offset().map(|d| chunk.data_page_offset() - d);
@@ -150,18 +160,20 @@ impl Table for ParquetTable {
         let mut row = 1u64;
         // One row group at a time, for a dictionary is a row group's own.
         for (number, group) in self.meta.row_groups().iter().enumerate() {
-            let wrong = |row: u64, e: &dyn std::fmt::Display| self.source.error(Some(row), format!("damaged: {e}"));
-            let options = ArrowReaderOptions::new().with_schema(Arc::new(self.types(group)));
-            let meta = ArrowReaderMetadata::try_new(self.meta.clone(), options).map_err(|e| wrong(row, &e))?;
+            let damaged = |row: u64, e: String| self.source.error(Some(row), format!("damaged: {e}"));
             let file = file.try_clone().map_err(|e| self.source.error(None, e.to_string()))?;
-            let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(file, meta)
-                .with_row_groups(vec![number])
-                .with_projection(self.mask.clone())
-                .with_batch_size(self.batch_rows(group))
-                .build()
-                .map_err(|e| wrong(row, &e))?;
-            for batch in batches {
-                let slice = self.slice(batch.map_err(|e| wrong(row, &e))?, row)?;
+            let mut batches = guarded(|| {
+                let options = ArrowReaderOptions::new().with_schema(Arc::new(self.types(group)));
+                let meta = ArrowReaderMetadata::try_new(self.meta.clone(), options)?;
+                ParquetRecordBatchReaderBuilder::new_with_metadata(file, meta)
+                    .with_row_groups(vec![number])
+                    .with_projection(self.mask.clone())
+                    .with_batch_size(self.batch_rows(group))
+                    .build()
+            })
+            .map_err(|e| damaged(row, e))?;
+            while let Some(batch) = guarded(|| batches.next().transpose()).map_err(|e| damaged(row, e))? {
+                let slice = self.slice(batch, row)?;
                 row += slice.rows as u64;
                 sink(slice)?;
             }

@@ -557,3 +557,43 @@ fn the_peers_schema_file() {
     let owned = s.edge_type(s.edge_type_id("owned_by").unwrap());
     assert_eq!((own, owned.class, owned.flow, owned.pairs.len()), (16, EdgeClass::Governance, Flow::Forward, 3));
 }
+
+#[test]
+fn a_schema_file_extends_the_schema() {
+    let dir = Dir::new();
+    dir.write(
+        "schema.toml",
+        r#"
+tags = ["crown_jewel"]
+[keys]
+node = "uid"
+from = "a"
+to = "b"
+edge = "n"
+[edge_types.HAS_ROLE]
+pairs = [["connection", "role"]]
+[edge_types.REACHES]
+class = "reference"
+flow = "backward"
+pairs = [["resource", "resource"]]
+doc = "a network path"
+[kinds]
+role = ["acme.role"]
+[groups]
+net = ["REACHES", "CONNECTS_TO"]
+"#,
+    )
+    .write("nodes_connection.csv", "uid,name\nc,x\n")
+    .write("edges_HAS_ROLE__connection__role.csv", "n,b,a\n1,r,c\n");
+    let t = dir.open().unwrap();
+    assert_eq!(content(&*t.nodes[0].table), [row(&["c"], &[("name", "x")])]);
+    assert_eq!(content(&*t.edges[0].table), [row(&["c", "r"], &[(":key", "1")])]);
+    let reaches = t.schema.edge_type(t.schema.edge_type_id("REACHES").unwrap());
+    assert_eq!(
+        (reaches.class, reaches.flow, reaches.doc.as_str()),
+        (EdgeClass::Reference, Flow::Backward, "a network path")
+    );
+    assert!(t.schema.tags().iter().any(|t| t == "crown_jewel"));
+    assert!(t.schema.kinds().iter().any(|(ty, k)| *ty == NodeType::Role && k.iter().any(|k| k == "acme.role")));
+    assert_eq!(t.schema.groups()[0].types.len(), 2);
+}

@@ -189,3 +189,30 @@ fn parquet_files_that_are_wrong() {
     write(&dir, "nodes_owner.parquet", vec![("id", Arc::new(BinaryArray::from(vec![&b"\xff"[..]])) as ArrayRef)], 10);
     assert_eq!(dir.wrong_row(), "nodes_owner.parquet: column `id`: its texts aren't UTF-8");
 }
+
+#[test]
+fn a_damaged_file_never_panics() {
+    let dir = Dir::new();
+    dir.write("schema.toml", SPEC);
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("id", strings(&[Some("a"), Some("b"), Some("c")])),
+        ("name", strings(&[Some("x"), None, Some("x")])),
+        ("count", Arc::new(Int64Array::from(vec![Some(1), None, Some(3)]))),
+        ("tags", lists(&[Some(&["a"]), None, Some(&[])])),
+    ];
+    write(&dir, "nodes_owner.parquet", columns, 2);
+    let good = std::fs::read(dir.path("nodes_owner.parquet")).unwrap();
+    let mut panics = Vec::new();
+    for at in 0..good.len() {
+        for with in [1, 0xff] {
+            let mut bad = good.clone();
+            bad[at] ^= with;
+            dir.write("nodes_owner.parquet", &bad);
+            let r = std::panic::catch_unwind(|| dir.open().map(|t| t.nodes[0].table.read(&mut |_| Ok(())).is_ok()));
+            if r.is_err() {
+                panics.push((at, with));
+            }
+        }
+    }
+    assert!(panics.is_empty(), "{} of {}: {panics:?}", panics.len(), good.len());
+}
