@@ -27,6 +27,9 @@ pub(crate) enum Command {
     /// Read sources and commit a snapshot; print what changed
     #[command(after_help = "Example:\n  sv0 ingest account.json --store acme.sv0")]
     Ingest(IngestArgs),
+    /// Bulk load of typed tables (CSV, NDJSON, Parquet) into a new store
+    #[command(after_help = LOAD_EXAMPLES)]
+    Load(LoadArgs),
     /// Run the rules on a store
     #[command(after_help = "Example:\n  sv0 check acme.sv0 --rules my-rules --baseline 1")]
     Check(CheckArgs),
@@ -191,6 +194,48 @@ pub(crate) struct IngestArgs {
     /// The snapshot's name; default: its date
     #[arg(long)]
     pub name: Option<String>,
+    /// Output format
+    #[arg(long)]
+    pub format: Option<DocumentFormat>,
+}
+
+const LOAD_EXAMPLES: &str = "Examples:
+  sv0 load org.sv0 tables/                        a folder of nodes_TYPE.csv and edges_TYPE__FROM__TO.csv
+  sv0 load org.sv0 --nodes identity=ids.parquet --nodes role=roles.csv --edges HAS_ROLE:identity:role=grants.ndjson
+  sv0 load org.sv0 tables/ --schema schema.toml --observed-at 2026-05-14
+
+Key columns are `id`, and `src_id` and `dst_id` of edges. Columns that aren't canonical are declared in the schema file.";
+
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// The store; it is made, or holds nothing yet
+    pub store: PathBuf,
+    /// Folders of tables, with a manifest.json or with names that say what each is
+    pub folders: Vec<PathBuf>,
+    /// A table of nodes
+    #[arg(long, value_name = "TYPE=PATH", value_parser = sv0_connectors::tables::node_arg)]
+    pub nodes: Vec<sv0_connectors::tables::NodeArg>,
+    /// A table of edges
+    #[arg(long, value_name = "TYPE:FROM:TO=PATH", value_parser = sv0_connectors::tables::edge_arg)]
+    pub edges: Vec<sv0_connectors::tables::EdgeArg>,
+    /// Types and properties beyond the canonical ones (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
+    /// The source that the nodes belong to
+    #[arg(long, default_value = "load")]
+    pub source: String,
+    /// When it was observed; default: the newest timestamp of any node
+    #[arg(long, value_name = "TIME")]
+    pub observed_at: Option<String>,
+    /// The snapshot's name; default: its date
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Edges held in memory before they are spilled beside the store
+    #[arg(long, value_name = "N", default_value = "2G", value_parser = bytes)]
+    pub memory: u64,
+    /// Threads; default: one a core
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
     /// Output format
     #[arg(long)]
     pub format: Option<DocumentFormat>,

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Assess(a) => assess::assess(&a),
         Command::Ingest(a) => assess::ingest(&a),
+        Command::Load(a) => commands::load::load(&a),
         Command::Check(a) => assess::check(&a),
         Command::Query(a) => query::run(&a),
         Command::Shell(a) => shell::run(&a),

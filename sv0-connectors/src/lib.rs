@@ -4,11 +4,14 @@
 //! ([`iam`]), the [`enrich`] step (classify, join, derive; pure), and [`sources`], which finds out what a folder holds.
 //! What is not: no query, no rule, no network.
 
+#![forbid(unsafe_code)]
+
 pub mod aws;
 pub mod contract;
 pub mod enrich;
 pub mod iam;
 pub mod sources;
+pub mod tables;
 mod text;
 
 pub use sv0_graph;

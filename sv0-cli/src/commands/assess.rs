@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use sv0_graph::{GraphView, Schema, Snapshot, Store};
+use sv0_graph::{Commit, GraphView, Schema, Snapshot, Store};
 use sv0_query::time;
 use sv0_rules::{Assessment, CheckInput, CheckOptions, SourceLine, assess as run_assessment};
 
@@ -180,7 +180,13 @@ pub(crate) fn ingest(a: &IngestArgs) -> Result<ExitCode, Failure> {
     let mut store = Store::open_or_create(&a.store, Schema::canonical())?;
     let commits = load::ingest(&a.source, &mut store, a.name.as_deref())?;
     let default = if output::stdout_is_terminal() { DocumentFormat::Table } else { DocumentFormat::Json };
-    if a.format.unwrap_or(default) == DocumentFormat::Json {
+    print_commits(&commits, a.format.unwrap_or(default))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What each commit added, changed and removed.
+pub(crate) fn print_commits(commits: &[Commit], format: DocumentFormat) -> Result<(), Failure> {
+    if format == DocumentFormat::Json {
         let list: Vec<_> = commits
             .iter()
             .map(|c| {
@@ -198,9 +204,9 @@ pub(crate) fn ingest(a: &IngestArgs) -> Result<ExitCode, Failure> {
             })
             .collect();
         output::json(&serde_json::json!({"snapshots": list}), true)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
-    for c in &commits {
+    for c in commits {
         let info = c.snapshot.info();
         output::print(&format!(
             "Snapshot {} ({}): {} nodes, {} edges, {} bytes written\n",
@@ -217,5 +223,5 @@ pub(crate) fn ingest(a: &IngestArgs) -> Result<ExitCode, Failure> {
             .collect();
         output::print(&output::table(&["  type", "added", "changed", "removed"], rows))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

@@ -11,3 +11,6 @@
 mod contract;
 mod escalation;
 mod labelled;
+mod tables;
+#[cfg(feature = "parquet")]
+mod tables_parquet;

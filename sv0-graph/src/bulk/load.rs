@@ -47,8 +47,10 @@ pub struct LoadInput {
     pub source: Arc<str>,
     /// The platform's name, for reports.
     pub system: Arc<str>,
-    /// When it was observed, microseconds since 1970, UTC.
-    pub observed_at: i64,
+    /// When it was observed, microseconds since 1970, UTC; `None`: the newest timestamp of any node.
+    pub observed_at: Option<i64>,
+    /// The store's schema, or one that extends it.
+    pub schema: Schema,
     /// Tables of nodes.
     pub nodes: Vec<NodeTable>,
     /// Tables of edges.
@@ -98,6 +100,9 @@ pub enum LoadError {
     /// A table can't be read.
     #[error("{0}")]
     Table(#[from] TableError),
+    /// The schema isn't the store's, nor one that adds to it.
+    #[error("the schema isn't the store's with something added: declare what is new, and leave what is there")]
+    Schema,
     /// An edge type that the schema doesn't have.
     #[error("{file}: unknown edge type `{ty}`; declare it in the schema file")]
     UnknownEdgeType {
@@ -166,6 +171,8 @@ pub(super) struct Nodes {
     pub keys: KeyTable,
     /// Hash of each key, in order of ids.
     pub hashes: Vec<u64>,
+    /// The newest timestamp of any node.
+    pub newest: i64,
 }
 
 fn error(file: &dyn Table, line: u64, reason: String) -> TableError {
@@ -185,6 +192,7 @@ pub(super) fn nodes(
         group_rows: Vec::new(),
         keys: KeyTable::new(Vec::new(), GROUP).map_err(|_| LoadError::NotEmpty)?,
         hashes: Vec::new(),
+        newest: 0,
     };
     let mut ids: Vec<Texts> = Vec::new();
     for (record, t) in tables {

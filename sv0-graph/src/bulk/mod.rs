@@ -83,6 +83,7 @@ fn run(
     appender: &mut Appender<'_>,
     target: &crate::store::Target<'_>,
 ) -> Result<(Working, Encoded, u64), LoadError> {
+    working.extend(&input.schema).map_err(|()| LoadError::Schema)?;
     let schema = working.schema.clone();
     let s = Shared::new(&schema, input, options);
     let mut nodes: BTreeMap<NodeType, Vec<(u32, &NodeTable)>> = BTreeMap::new();
@@ -181,10 +182,11 @@ fn run(
     encoded.put.extend(write::change_sections(&changes));
     encoded.dropped.extend([Kind::Schema.key(0, 0, 0)]);
     encoded.changes = changes;
-    working.time = working.time.max(input.observed_at);
+    let observed_at = input.observed_at.unwrap_or_else(|| tables.iter().map(|n| n.newest).max().unwrap_or(0));
+    working.time = observed_at;
     let state = working.sources.entry(input.source.to_string()).or_default();
     state.system = input.system.to_string();
-    state.observed_at = input.observed_at;
+    state.observed_at = observed_at;
     state.records = encode::count(working.records.len());
     state.complete = NodeType::ALL.iter().map(|t| format!("{t} (load)")).collect();
     Ok((working, encoded, duplicates))

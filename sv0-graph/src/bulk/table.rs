@@ -28,6 +28,13 @@ impl Texts {
         (whole && ends.is_sorted() && cuts).then_some(Self { bytes, ends })
     }
 
+    /// Of bytes and where each text ends, checked once over the whole buffer; `None` as with [`Self::from_parts`], or if
+    /// the bytes aren't UTF-8.
+    #[must_use]
+    pub fn from_utf8(bytes: Vec<u8>, ends: Vec<u32>) -> Option<Self> {
+        Self::from_parts(String::from_utf8(bytes).ok()?, ends)
+    }
+
     /// Adds a text. Beyond 4 GiB in all it isn't added and the answer is `false`.
     pub fn push(&mut self, text: &str) -> bool {
         match u32::try_from(self.bytes.len().saturating_add(text.len())) {
@@ -183,7 +190,8 @@ pub struct Column {
     pub known: Option<Vec<bool>>,
 }
 
-/// Some rows of a table. All slices of one table have the same columns.
+/// Some rows of a table. All slices of one table have the same columns, though what is [`ColumnData::Text`] in one may be
+/// [`ColumnData::Coded`], with a dictionary of its own, in another.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TableSlice {
     /// How many rows.

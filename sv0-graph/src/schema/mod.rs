@@ -471,6 +471,23 @@ impl Schema {
         &self.data.groups
     }
 
+    /// Whether everything of `other` is in here, with the same numbers: what a store of `other` holds can be read.
+    #[must_use]
+    pub fn extends(&self, other: &Self) -> bool {
+        let (a, b) = (&self.data, &other.data);
+        let types = b.edge_types.iter().zip(&a.edge_types).all(|(o, n)| {
+            (&o.name, o.class, o.flow) == (&n.name, n.class, n.flow) && o.pairs.iter().all(|p| n.pairs.contains(p))
+        });
+        let props = |old: &[Property], new: &[Property]| {
+            old.len() <= new.len() && old.iter().zip(new).all(|(o, n)| (&o.name, o.ty) == (&n.name, n.ty))
+        };
+        types
+            && b.edge_types.len() <= a.edge_types.len()
+            && props(&b.node_properties, &a.node_properties)
+            && props(&b.edge_properties, &a.edge_properties)
+            && b.tags.iter().all(|t| a.tags.contains(t))
+    }
+
     /// No types and no properties.
     pub(crate) fn empty() -> Self {
         SchemaData {

@@ -72,6 +72,9 @@ pub enum StoreError {
     /// The batches don't fit the schema.
     #[error("the input doesn't fit the schema: {0}")]
     Schema(Violations),
+    /// A schema that isn't the store's with something added.
+    #[error("the schema isn't the store's with something added: start from the store's own and add to it")]
+    SchemaNotExtended,
     /// No such snapshot.
     #[error("there is no snapshot {wanted}; the store has {have}")]
     UnknownSnapshot {

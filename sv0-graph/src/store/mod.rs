@@ -364,6 +364,15 @@ impl Transaction<'_> {
         &self.working
     }
 
+    /// Declares edge types, properties, kinds, tags or type groups of your own; they are stored with the snapshot. The nine
+    /// node types are closed (ADR-006).
+    ///
+    /// # Errors
+    /// [`StoreError::SchemaNotExtended`] if `schema` lacks something that the store's has, or numbers it differently.
+    pub fn extend_schema(&mut self, schema: &Schema) -> Result<(), StoreError> {
+        self.working.extend(schema).map_err(|()| StoreError::SchemaNotExtended)
+    }
+
     /// Checks and stages batches; edges may go between them.
     ///
     /// # Errors

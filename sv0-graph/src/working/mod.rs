@@ -109,6 +109,16 @@ impl Working {
         w
     }
 
+    /// Goes on with a schema that adds to the present one.
+    pub(crate) fn extend(&mut self, schema: &Schema) -> Result<(), ()> {
+        if !schema.extends(&self.schema) {
+            return Err(());
+        }
+        self.schema = Arc::new(schema.clone());
+        self.edges.resize(schema.edge_types().len(), EdgeTable::default());
+        Ok(())
+    }
+
     /// Checks batches and applies them together (edges may go between them). With `lenient`, what the schema refuses is
     /// left out and returned; otherwise anything refused leaves the graph as it was.
     ///
