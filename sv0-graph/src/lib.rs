@@ -29,15 +29,17 @@ mod store;
 mod value;
 pub mod vfs;
 mod view;
+mod visit;
 mod working;
 
 pub use batch::{Annotation, EdgeInput, Evidence, GraphBatch, NodeInput, Origin, Scope, SourceRecord, State};
 pub use key::NodeKey;
 pub use schema::{EdgeClass, EdgeTypeId, Flow, NodeType, PropId, PropType, Schema, TypeGroup};
 pub use store::{
-    ChangeCounts, ChangeSet, Commit, Layout, SectionSize, Snapshot, SnapshotInfo, SourceInfo, Store, StoreError,
-    StoreInfo, Transaction, TypeStatistics, VerifyReport,
+    ChangeCounts, ChangeSet, Commit, Compacted, Diff, EdgeChange, Keep, Layout, NodeChanges, SectionSize, Snapshot,
+    SnapshotInfo, SourceInfo, Store, StoreError, StoreInfo, Transaction, Trust, TypeStatistics, VerifyReport,
 };
 pub use value::Value;
 pub use view::{Direction, EdgeId, EdgeRef, GraphError, GraphView};
+pub use visit::{Visit, VisitEdge};
 pub use working::Working;

@@ -60,7 +60,8 @@ pub(crate) fn load(a: &LoadArgs) -> Result<ExitCode, Failure> {
         pool = pool.num_threads(n);
     }
     let pool = pool.build().map_err(|e| Failure::Run(format!("threads: {e}")))?;
-    let name = a.name.clone().unwrap_or_default();
+    let date = observed_at.map(|t| time::format_timestamp(t).get(..10).unwrap_or("").to_owned());
+    let name = a.name.clone().or(date).unwrap_or_else(|| "load".to_owned());
     let loaded = pool.install(|| store.load(&input, options, &name));
     bar.finish_and_clear();
     let loaded = loaded.map_err(|e| match e {

@@ -205,6 +205,13 @@ pub(super) fn nodes(
                     return Err(error(&*t.table, slice.first_line, "a table of nodes has one key column".to_owned()));
                 };
                 check(&slice, keys.len(), s.schema, false, &*t.table)?;
+                for c in &slice.columns {
+                    if let ColumnData::Timestamp(v) = &c.data {
+                        let known = |i: usize| c.known.as_ref().is_none_or(|k| k[i]);
+                        let newest = v.iter().enumerate().filter(|(i, _)| known(*i)).map(|(_, t)| *t).max();
+                        out.newest = out.newest.max(newest.unwrap_or(0));
+                    }
+                }
                 let mut from = 0;
                 while from < slice.rows {
                     let to = (from + GROUP - g.ids.len()).min(slice.rows);

@@ -251,7 +251,8 @@ fn base_cell(base: &Snapshot, e: EdgeId, column: u16) -> Result<Cell, StoreError
 /// What really changes of one edge type.
 struct EdgeChanges<'a> {
     added: Vec<&'a Slot>,
-    changed: Vec<(EdgeId, &'a Slot)>,
+    /// The edge, its slot, and whether it says something else: new records alone are no change.
+    changed: Vec<(EdgeId, &'a Slot, bool)>,
     removed: Vec<EdgeId>,
 }
 
@@ -272,8 +273,9 @@ fn edges(
         match slot.base {
             Some(e) => {
                 kept.insert(e);
-                if Working::base_edge(base, e)? != slot.rec {
-                    c.changed.push((e, slot));
+                let old = Working::base_edge(base, e)?;
+                if old != slot.rec {
+                    c.changed.push((e, slot, !old.says_the_same(&slot.rec)));
                 }
             }
             None => c.added.push(slot),
@@ -353,10 +355,11 @@ fn rewrite_edges(
     #[derive(Clone, Copy)]
     enum From<'a> {
         Base(EdgeId),
-        Slot(&'a Slot, Option<EdgeId>),
+        /// New, or old and whether it says something else.
+        Slot(&'a Slot, Option<bool>),
     }
     let m = base.manifest();
-    let gone: HashSet<EdgeId> = c.removed.iter().copied().chain(c.changed.iter().map(|(e, _)| *e)).collect();
+    let gone: HashSet<EdgeId> = c.removed.iter().copied().chain(c.changed.iter().map(|(e, ..)| *e)).collect();
     let mut all: Vec<(u32, u32, std::sync::Arc<str>, From<'_>)> = Vec::new();
     for g in 0..count(m.group_types.len()) {
         let g = u16::try_from(g).unwrap_or(u16::MAX);
@@ -386,9 +389,9 @@ fn rewrite_edges(
         let (from, to, key) = of(s);
         all.push((from, to, key, From::Slot(s, None)));
     }
-    for (e, s) in &c.changed {
+    for (_, s, real) in &c.changed {
         let (from, to, key) = of(s);
-        all.push((from, to, key, From::Slot(s, Some(*e))));
+        all.push((from, to, key, From::Slot(s, Some(*real))));
     }
     all.sort_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
     let from: Vec<u32> = all.iter().map(|e| e.0).collect();
@@ -505,10 +508,12 @@ fn patch_edges(
         put(g, ordinal, slot, None);
         set.added.insert(edge_id(ty, g, ordinal).0);
     }
-    for (e, slot) in &c.changed {
+    for (e, slot, real) in &c.changed {
         let (_, g, ordinal) = edge_parts(*e);
         put(g, ordinal, slot, Some(&Working::base_edge(base, *e)?));
-        set.changed.insert(e.0);
+        if *real {
+            set.changed.insert(e.0);
+        }
     }
     for (kind, contents) in [(Kind::OutPatch, outward), (Kind::InPatch, inward)] {
         for (g, mut p) in contents {

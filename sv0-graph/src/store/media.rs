@@ -23,16 +23,28 @@ impl Media {
 
     /// Opens for writing and takes the writer's lock, which dies with the process.
     pub(crate) fn open_write(vfs: &dyn Vfs, path: &Path) -> Result<Self, StoreError> {
-        let file = vfs.open(path, OpenMode::Write).map_err(|e| match e.kind() {
-            io::ErrorKind::PermissionDenied => StoreError::ReadOnly,
-            _ => StoreError::io("open the store for writing")(e),
-        })?;
-        if !file.try_lock().map_err(StoreError::io("lock the store"))? {
-            return Err(StoreError::Locked);
-        }
-        // A compaction that ended in between has put another file in this one's place.
-        if !vfs.is_current(path, &*file).map_err(StoreError::io("open the store for writing"))? {
+        const TRIES: usize = 3;
+        for _ in 0..TRIES {
+            let file = vfs.open(path, OpenMode::Write).map_err(|e| match e.kind() {
+                io::ErrorKind::PermissionDenied => StoreError::ReadOnly,
+                _ => StoreError::io("open the store for writing")(e),
+            })?;
+            if !file.try_lock().map_err(StoreError::io("lock the store"))? {
+                return Err(StoreError::Locked);
+            }
+            // A compaction that ended in between has put another file in this one's place.
+            if vfs.is_current(path, &*file).map_err(StoreError::io("open the store for writing"))? {
+                return Ok(Self(file));
+            }
             file.unlock();
+        }
+        Err(StoreError::Locked)
+    }
+
+    /// Makes an empty file and takes its lock.
+    pub(crate) fn create(vfs: &dyn Vfs, path: &Path) -> Result<Self, StoreError> {
+        let file = vfs.open(path, OpenMode::Truncate).map_err(StoreError::io("open the compacted store"))?;
+        if !file.try_lock().map_err(StoreError::io("lock the compacted store"))? {
             return Err(StoreError::Locked);
         }
         Ok(Self(file))
@@ -79,4 +91,18 @@ impl Media {
         let map = unsafe { super::map::map(file) };
         Ok(Some(Arc::new(map.map_err(StoreError::io("map the store"))?)))
     }
+}
+
+/// Whether a file can neither be written nor cut any more.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_sealed(file: &std::fs::File) -> bool {
+    use rustix::fs::SealFlags;
+    let needed = SealFlags::SHRINK | SealFlags::WRITE | SealFlags::GROW;
+    rustix::fs::fcntl_get_seals(file).is_ok_and(|s| s.contains(needed))
+}
+
+/// Whether a file can neither be written nor cut any more.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_sealed(_: &std::fs::File) -> bool {
+    false
 }

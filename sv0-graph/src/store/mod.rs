@@ -12,6 +12,7 @@
 //! | `encode` | sections from sorted data |
 //! | `commit` | a transaction's changes as sections |
 //! | `write` | the order of writes |
+//! | `compact`, `diff` | fewer snapshots; what differs between two |
 //! | `chunk` | a section, checked at its first touch |
 //! | `snapshot` | reading |
 //! | `verify` | everything checked |
@@ -23,6 +24,8 @@ pub(crate) mod changes;
 mod chunk;
 pub(crate) mod column;
 pub(crate) mod commit;
+mod compact;
+mod diff;
 pub(crate) mod encode;
 mod error;
 pub(crate) mod format;
@@ -39,6 +42,8 @@ use std::sync::Arc;
 
 pub use changes::{ChangeCounts, ChangeSet};
 pub use commit::Layout;
+pub use compact::{Compacted, Keep};
+pub use diff::{Diff, EdgeChange, NodeChanges};
 pub use error::StoreError;
 pub(crate) use format::{edge_column, node_column};
 pub use snapshot::{Snapshot, SnapshotInfo, SourceInfo};
@@ -90,6 +95,39 @@ impl Store {
         Self::with_media(vfs, media, Some(path.as_ref()), false, false)
     }
 
+    /// Checks all of a store that was opened, as [`Trust`] says; with [`Trust::Lazy`] nothing is left to do.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for the first thing that doesn't hold.
+    pub fn trusted(self, trust: Trust) -> Result<Self, StoreError> {
+        if trust == Trust::Full {
+            for (number, ..) in self.snapshots() {
+                let s = self.snapshot(number)?;
+                if let Some(e) = s.check_all().into_iter().next() {
+                    return Err(e);
+                }
+                if !s.check_references()?.is_empty() {
+                    let section = format!("references of snapshot {number}");
+                    return Err(StoreError::corrupt(section, 0, "sections disagree; `verify` says which"));
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    /// Opens through a mapping what nobody can change any more: a memory file that is sealed against writing and
+    /// shrinking. Anything else is read as [`Store::open`] does.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    #[allow(unsafe_code)]
+    pub fn map_if_safe(file: std::fs::File) -> Result<Self, StoreError> {
+        let sealed = media::is_sealed(&file);
+        let media = Media::new(Arc::new(file));
+        // SAFETY: `mapped` makes `with_media` map the file only where its seals forbid what would make that unsafe.
+        Self::with_media(Arc::new(OsVfs), media, None, sealed, false)
+    }
+
     /// Opens for reading through a mapping: nothing is copied.
     ///
     /// # Errors
@@ -126,8 +164,12 @@ impl Store {
         } else {
             Ok(())
         };
+        // What a compaction that was killed left beside the store: nobody else can be at it while the lock is ours.
+        let leftover = Target { vfs: &*vfs, path: Some(path) }.beside("compact");
+        let _ = vfs.unlink(&leftover);
         made.inspect_err(|_| media.unlock())?;
-        Self::with_media(vfs, media, Some(path), false, true)
+        let lock = media.clone();
+        Self::with_media(vfs, media, Some(path), false, true).inspect_err(|_| lock.unlock())
     }
 
     /// A store in memory, for tests and temporary work.
@@ -201,6 +243,24 @@ impl Store {
         };
         let manifest = format::read_manifest(&self.media, h.offset, h.len, &h.hash, self.slot.committed)?;
         snapshot(&self.media, self.mapped, manifest)
+    }
+
+    /// The newest snapshot that isn't later than a time (microseconds since 1970, UTC); `None`: all are later.
+    ///
+    /// # Errors
+    /// What reading it meets.
+    pub fn at_time(&self, time: i64) -> Result<Option<Snapshot>, StoreError> {
+        let found = self.snapshots().into_iter().rev().find(|s| s.1 <= time);
+        found.map(|s| self.snapshot(s.0)).transpose()
+    }
+
+    /// The newest snapshot with a name.
+    ///
+    /// # Errors
+    /// What reading it meets.
+    pub fn named(&self, name: &str) -> Result<Option<Snapshot>, StoreError> {
+        let found = self.snapshots().into_iter().rev().find(|s| s.2 == name);
+        found.map(|s| self.snapshot(s.0)).transpose()
     }
 
     /// Starts a transaction on the newest snapshot.
@@ -289,6 +349,16 @@ impl Target<'_> {
         name.push(suffix);
         name.into()
     }
+}
+
+/// How much of a file is checked before it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// Header and manifest at open; each section's hash and structure at its first touch.
+    #[default]
+    Lazy,
+    /// Everything at open, also what sections say of each other. For files from elsewhere.
+    Full,
 }
 
 /// How many sections of one kind, and their bytes.

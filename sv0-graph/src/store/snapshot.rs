@@ -199,6 +199,13 @@ impl Snapshot {
         }
     }
 
+    /// One more than the greatest node id.
+    #[must_use]
+    pub fn id_bound(&self) -> usize {
+        let rows = self.0.manifest.group_rows.iter().enumerate();
+        rows.map(|(g, rows)| (g << 16) + *rows as usize).max().unwrap_or(0)
+    }
+
     /// The snapshot's number, from 1; 0 is a store without a commit.
     #[must_use]
     pub fn number(&self) -> u32 {

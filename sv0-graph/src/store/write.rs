@@ -93,6 +93,20 @@ impl<'a> Appender<'a> {
         Ok(())
     }
 
+    /// Appends a manifest that no slot will point at: that of an older snapshot.
+    pub(crate) fn put_manifest(&mut self, m: &Manifest) -> Result<History, StoreError> {
+        let encoded = m.encode()?;
+        let offset = self.append(&encoded)?;
+        Ok(History {
+            number: m.number,
+            time: m.time,
+            name: m.name.clone(),
+            offset,
+            len: encoded.len() as u64,
+            hash: *blake3::hash(&encoded).as_bytes(),
+        })
+    }
+
     /// Writes the manifest, makes all of it durable, then flips the older header slot to it.
     pub(crate) fn flip(mut self, mut manifest: Manifest) -> Result<Written, StoreError> {
         manifest.chunks = std::mem::take(&mut self.chunks).into_values().collect();

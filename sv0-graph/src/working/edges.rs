@@ -20,6 +20,14 @@ pub(crate) struct EdgeRec {
     pub origins: Vec<(u32, Arc<str>)>,
 }
 
+impl EdgeRec {
+    /// Whether two claims differ in nothing but who states them and in which records.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        (self.evidence, self.state, &self.condition, &self.props)
+            == (other.evidence, other.state, &other.condition, &other.props)
+    }
+}
+
 /// (from, to, key): what an edge is, within its type.
 pub(crate) type Identity = (u32, u32, Arc<str>);
 

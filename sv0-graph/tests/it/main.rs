@@ -8,6 +8,8 @@
     reason = "tests are exempt"
 )]
 
+mod bulk;
+mod history;
 mod ingest;
 mod model;
 mod store;
