@@ -88,12 +88,10 @@ pub fn run(ctx: &Context) -> Report {
     let blocks = bytes.len().div_ceil(64) as u64;
     // A "seed" is a block of 64 places here.
     let whole = Context { seed: 0, ..ctx.clone() };
-    let mut report = over_seeds(&whole, "bytes", blocks, "blocks", |block| {
+    let mut report = over_seeds(&whole, "bytes", ("blocks", blocks, Some(1)), |block| {
         let mut report = Report::new("bytes");
         report.add("blocks", 1);
-        if block < blocks {
-            mutate(ctx, &bytes, block as usize * 64, values, &good, &mut report);
-        }
+        mutate(ctx, &bytes, block as usize * 64, values, &good, &mut report);
         report
     });
     report.counts.remove("blocks");
@@ -154,7 +152,7 @@ fn lengths(ctx: &Context, bytes: &[u8], good: &Good, report: &mut Report) {
                     let (what, mutant) = if n < truncations {
                         (format!("cut to {n} bytes"), bytes[..n as usize].to_vec())
                     } else if n < truncations + 2 * 4096 {
-                        let (more, fill) = ((n - truncations) / 2 + 1, if n % 2 == 0 { 0 } else { 0xff });
+                        let (more, fill) = ((n - truncations) / 2 + 1, if n.is_multiple_of(2) { 0 } else { 0xff });
                         let mut longer = bytes.to_vec();
                         longer.resize(bytes.len() + more as usize, fill);
                         (format!("{more} bytes {fill:#x} appended"), longer)

@@ -79,15 +79,17 @@ fn writes(job: &Job, out: &mut dyn Write, stop: &AtomicBool) -> Result<(), Store
     let mut session = Session::new(vfs, &job.path);
     let failed = |t: workload::Trouble| t.error.unwrap_or(StoreError::Poisoned);
     session.step(&Step::Open).map_err(failed)?;
-    let mut number = session.writer().latest().number();
     say(out, &line("READY", &session.writer().latest())?);
     for i in 0..job.commits {
         if stop.load(Ordering::Relaxed) {
             break;
         }
+        let number = session.writer().latest().number();
+        if job.sabotage == Some(Sabotage::EarlyAck) {
+            say(out, &format!("ACK {} - -", number + 1));
+        }
         let step = Step::Commit(workload::batches(&mut r, number), format!("{i}"));
         session.step(&step).map_err(failed)?;
-        number += 1;
         say(out, &line("ACK", &session.writer().latest())?);
         if let Some(f) = COMPACT.filter(|_| r.one_in(16)) {
             session.step(&Step::Compact(f)).map_err(failed)?;

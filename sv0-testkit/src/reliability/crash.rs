@@ -19,12 +19,12 @@ const DEPTH: usize = 3;
 /// One in so many images of each depth goes on to the next.
 const SHARE: [usize; DEPTH] = [50, 400, usize::MAX];
 /// At one in so many calls of each depth the process is killed instead.
-const KILLED: [usize; DEPTH] = [3, 40, usize::MAX];
+const KILLED: [usize; DEPTH] = [8, 60, usize::MAX];
 
 /// The lane.
 #[must_use]
 pub fn run(ctx: &Context) -> Report {
-    over_seeds(ctx, "crash", ctx.amount(100_000, 2_000_000), "images", |seed| one(ctx, seed))
+    over_seeds(ctx, "crash", ("images", ctx.amount(100_000, 2_000_000), None), |seed| one(ctx, seed))
 }
 
 fn one(ctx: &Context, seed: u64) -> Report {

@@ -29,7 +29,7 @@ const ERRORS: [(i32, &str); 8] = [
 /// The lane; `--count` is the number of workloads, each with all its faults.
 #[must_use]
 pub fn run(ctx: &Context) -> Report {
-    over_seeds(ctx, "faults", ctx.amount(2, 100), "workloads", |seed| workload(ctx, seed))
+    over_seeds(ctx, "faults", ("workloads", ctx.amount(2, 100), Some(1)), |seed| workload(ctx, seed, 1))
 }
 
 /// How a case went, if well.
@@ -38,7 +38,10 @@ enum Outcome {
     Absorbed,
 }
 
-fn workload(ctx: &Context, seed: u64) -> Report {
+/// One workload with all its faults, or one in so many of them.
+#[must_use]
+pub fn workload(ctx: &Context, seed: u64, one_in: usize) -> Report {
+    let mut r = Rng::new(seed);
     let mut report = Report::new("faults");
     report.add("workloads", 1);
     let mut steps = workload::steps(seed, 2);
@@ -55,6 +58,9 @@ fn workload(ctx: &Context, seed: u64) -> Report {
         for nth in 1..=n {
             for (errno, name) in errors(call) {
                 for (stays, short, lost) in ways(call, errno) {
+                    if !r.one_in(one_in) {
+                        continue;
+                    }
                     let fault = Fault { call, nth, errno, stays, short };
                     report.add("faults", 1);
                     report.add(&format!("faults: {name}"), 1);

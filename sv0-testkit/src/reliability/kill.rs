@@ -19,16 +19,18 @@ const ROUND: u64 = 25;
 /// The lane; `--count` is the number of kills.
 #[must_use]
 pub fn run(ctx: &Context) -> Report {
-    over_seeds(ctx, "kill", ctx.amount(500, 20_000), "kills", |seed| round(ctx, seed))
+    let kills = ctx.amount(500, 20_000);
+    let each = kills.clamp(1, ROUND);
+    over_seeds(ctx, "kill", ("kills", kills, Some(each)), |seed| round(ctx, seed, each))
 }
 
-fn round(ctx: &Context, seed: u64) -> Report {
+fn round(ctx: &Context, seed: u64, kills: u64) -> Report {
     let mut report = Report::new("kill");
     let dir = tempfile::Builder::new().prefix("sv0-kill").tempdir_in(&ctx.dir).unwrap();
     let path = dir.path().join("g.sv0");
     let mut r = Rng::new(seed);
     let mut acked: Vec<Said> = Vec::new();
-    for i in 0..ROUND.min(ctx.amount(500, 20_000)) {
+    for i in 0..kills {
         report.add("kills", 1);
         if std::fs::metadata(&path).is_ok_and(|m| m.len() > LARGE) {
             std::fs::remove_file(&path).unwrap();
@@ -38,13 +40,13 @@ fn round(ctx: &Context, seed: u64) -> Report {
         let child_seed = r.below(1 << 30).to_string();
         let mut args = vec!["--seed", &child_seed];
         match ctx.sabotage {
-            Some(Sabotage::LateWrites) => args.extend(["--lie", "late-writes"]),
+            Some(Sabotage::EarlyAck) => args.extend(["--lie", "early-ack"]),
             Some(Sabotage::BitFlip) => args.extend(["--lie", "bit-flip"]),
             _ => {}
         }
         let mut child = Running::start(command(ctx, "write", &path, &args));
         // From before it opens to some commits later.
-        std::thread::sleep(Duration::from_micros(r.below(60_000) as u64));
+        std::thread::sleep(Duration::from_micros(r.below(200_000) as u64));
         child.kill();
         let (said, _) = child.rest();
         let ready = !acked.is_empty() || said.iter().any(|l| l.starts_with("READY"));

@@ -91,8 +91,15 @@ pub const LANES: &[(&str, Lane)] = &[
     ("power", power::run),
 ];
 
-/// Works through seeds on all threads until `counter` reaches `target` or there are violations enough.
-fn over_seeds(ctx: &Context, lane: &str, target: u64, counter: &str, work: impl Fn(u64) -> Report + Sync) -> Report {
+/// Works through seeds on all threads until `counter` reaches `target` or there are violations enough. `each` is what
+/// a seed adds to it, if that is known.
+fn over_seeds(
+    ctx: &Context,
+    lane: &str,
+    (counter, target, each): (&str, u64, Option<u64>),
+    work: impl Fn(u64) -> Report + Sync,
+) -> Report {
+    let end = each.map(|n| ctx.seed + target.div_ceil(n));
     let next = AtomicU64::new(ctx.seed);
     let all = Mutex::new(Report::new(lane));
     std::thread::scope(|s| {
@@ -106,6 +113,9 @@ fn over_seeds(ctx: &Context, lane: &str, target: u64, counter: &str, work: impl 
                         }
                     }
                     let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if end.is_some_and(|e| seed >= e) {
+                        break;
+                    }
                     let mut one = work(seed);
                     one.seeds = Some((seed, seed));
                     all.lock().unwrap().merge(one);

@@ -23,7 +23,10 @@ pub fn run(ctx: &Context) -> Report {
         report.violation("the writer didn't start");
         return report;
     };
+    let forgets = ctx.sabotage.is_some();
     let mut publish = |line: &str| match Said::parse(line) {
+        // The control: what isn't known as published must be reported.
+        Some(s) if forgets && s.number % 5 == 4 => {}
         Some(s) => drop(published.insert((s.number, s.hash, s.dump))),
         None => report.violation(format!("the writer says: {line}")),
     };

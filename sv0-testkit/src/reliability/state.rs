@@ -71,3 +71,13 @@ pub fn judge(vfs: &Arc<dyn Vfs>, path: &Path, may: &[&MayHold]) -> Result<MayHol
     let may: Vec<String> = may.iter().map(|m| words(m)).collect();
     Err(format!("found {}; expected {}", words(&found), may.join(", or ")))
 }
+
+impl State {
+    /// What a file of the real system holds.
+    ///
+    /// # Errors
+    /// What opening or reading it meets.
+    pub fn of_file(path: &Path) -> Result<Self, StoreError> {
+        Self::of(&Store::open(path)?)
+    }
+}

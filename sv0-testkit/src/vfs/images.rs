@@ -104,7 +104,9 @@ impl Disk {
     pub fn images(&self, r: &mut Rng, breadth: Breadth, f: &mut dyn FnMut(Family, Image)) {
         let items: Vec<Item> = (0..self.pending.len())
             .map(Item::Name)
-            .chain((0..self.inodes.len()).flat_map(|i| (0..self.inodes[i].pending.len()).map(move |j| Item::File(i, j))))
+            .chain(
+                (0..self.inodes.len()).flat_map(|i| (0..self.inodes[i].pending.len()).map(move |j| Item::File(i, j))),
+            )
             .collect();
         let whole = |items: &[Item]| items.iter().map(|i| (*i, Keep::Whole)).collect::<Vec<_>>();
         f(Family::Nothing, self.image(&[]));

@@ -27,6 +27,8 @@ pub enum Sabotage {
     NoLock,
     /// Errors of writes and syncs are swallowed.
     NoErrors,
+    /// Not of the file system: a writer says that it committed before it does.
+    EarlyAck,
 }
 
 /// Passes calls on to `inner`, with a lie.
@@ -139,7 +141,7 @@ impl VfsFile for LyingFile {
         let n = self.syncs.fetch_add(1, Ordering::Relaxed);
         match self.how {
             Sabotage::NoSync => Ok(()),
-            Sabotage::NoDataSync if n % 2 == 0 => Ok(()),
+            Sabotage::NoDataSync if n.is_multiple_of(2) => Ok(()),
             _ => self.told(self.inner.sync()),
         }
     }

@@ -54,6 +54,7 @@ enum Lie {
     BitFlip,
     NoLock,
     NoErrors,
+    EarlyAck,
 }
 
 impl Lie {
@@ -66,6 +67,7 @@ impl Lie {
             Self::BitFlip => Sabotage::BitFlip,
             Self::NoLock => Sabotage::NoLock,
             Self::NoErrors => Sabotage::NoErrors,
+            Self::EarlyAck => Sabotage::EarlyAck,
         }
     }
 }
