@@ -5,8 +5,13 @@
 //! | `graph` | small graphs from JSON, through the public builder and a store |
 //! | `reference` | the naive evaluator: the language's specification |
 //! | `generate` | random graphs and queries |
+//! | `vfs` | file systems that record, fail, lose and lie |
+//! | `reliability` | the lanes of the `reliability` binary (Linux) |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing helper is a failing test")]
 
 pub mod generate;
 pub mod graph;
 pub mod reference;
+#[cfg(target_os = "linux")]
+pub mod reliability;
+pub mod vfs;

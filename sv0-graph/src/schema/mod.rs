@@ -471,6 +471,16 @@ impl Schema {
         &self.data.groups
     }
 
+    /// The nine node types with a `kind`, and nothing else: for a product that declares all of its own.
+    #[must_use]
+    pub fn bare() -> Self {
+        let mut s = Self::empty();
+        let kind = Property { name: "kind".to_owned(), ty: PropType::Str, doc: "what it is".to_owned() };
+        // The name is new.
+        let _ = s.add_node_property(kind);
+        s
+    }
+
     /// Whether everything of `other` is in here, with the same numbers: what a store of `other` holds can be read.
     #[must_use]
     pub fn extends(&self, other: &Self) -> bool {

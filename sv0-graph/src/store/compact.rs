@@ -74,6 +74,8 @@ impl Store {
         };
         let written = self.copy(&media, &kept).and_then(|w| {
             if let (Some(from), Some(to)) = (&temporary, &self.path) {
+                // The new name first, so that the renaming has something to rename whatever of it survives a power cut.
+                self.vfs.sync_parent(from).map_err(StoreError::io("make the compacted store durable"))?;
                 self.vfs.rename(from, to).map_err(StoreError::io("put the compacted store in place"))?;
             }
             Ok(w)

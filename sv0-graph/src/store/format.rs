@@ -298,6 +298,16 @@ impl Slot {
         out.try_into().unwrap_or([0; 96])
     }
 
+    /// The slot's page, with both copies.
+    pub(crate) fn page(&self) -> Vec<u8> {
+        let one = self.encode();
+        let mut page = one.to_vec();
+        page.resize(usize::try_from(SLOT_COPY).unwrap_or(512), 0);
+        page.extend_from_slice(&one);
+        page.resize(usize::try_from(PAGE).unwrap_or(4096), 0);
+        page
+    }
+
     /// `None` where the slot's own hash doesn't hold: never written, or torn.
     pub(crate) fn decode(b: &[u8; 96]) -> Option<Self> {
         let (body, hash) = b.split_at(64);
@@ -408,12 +418,15 @@ pub(crate) fn align(n: u64) -> u64 {
     n.next_multiple_of(ALIGN)
 }
 
-/// Whether a file was begun and never became a store: its first bytes are zero.
+/// Whether a file was begun and never became a store: its first bytes are zero, or the beginning of a header whose rest
+/// never came.
 pub(crate) fn is_blank(media: &Media) -> Result<bool, StoreError> {
     let mut head = [0u8; 64];
     let n = usize::try_from(media.len()?.min(64)).unwrap_or(64);
     if let Some(h) = head.get_mut(..n) {
         media.read_at(0, h)?;
     }
-    Ok(head == [0; 64])
+    let whole = header();
+    let written = head.iter().rposition(|b| *b != 0).map_or(0, |i| i.saturating_add(1));
+    Ok(written < 64 && head.get(..written) == whole.get(..written) && head.get(32..) == Some(&[0; 32]))
 }

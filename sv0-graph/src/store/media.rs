@@ -43,7 +43,10 @@ impl Media {
 
     /// Makes an empty file and takes its lock.
     pub(crate) fn create(vfs: &dyn Vfs, path: &Path) -> Result<Self, StoreError> {
-        let file = vfs.open(path, OpenMode::Truncate).map_err(StoreError::io("open the compacted store"))?;
+        let file = vfs.open(path, OpenMode::Truncate).map_err(|e| match e.kind() {
+            io::ErrorKind::PermissionDenied => StoreError::ReadOnly,
+            _ => StoreError::io("open the compacted store")(e),
+        })?;
         if !file.try_lock().map_err(StoreError::io("lock the compacted store"))? {
             return Err(StoreError::Locked);
         }

@@ -162,7 +162,8 @@ impl Store {
             create(&media, schema)
                 .and_then(|()| vfs.sync_parent(path).map_err(StoreError::io("make the store's folder durable")))
         } else {
-            Ok(())
+            reaffirm(&media)
+                .and_then(|()| vfs.sync_parent(path).map_err(StoreError::io("make the store's folder durable")))
         };
         // What a compaction that was killed left beside the store: nobody else can be at it while the lock is ours.
         let leftover = Target { vfs: &*vfs, path: Some(path) }.beside("compact");
@@ -400,6 +401,15 @@ impl Drop for Store {
             self.media.unlock();
         }
     }
+}
+
+/// Makes durable what a writer before may have left written and not durable: one that died, or whose last `sync` failed.
+/// The same bytes are written again, because a page that failed to reach the disk may count as clean.
+fn reaffirm(media: &Media) -> Result<(), StoreError> {
+    let (slot, index) = format::read_head(media, true)?;
+    media.write_at(0, &format::header())?;
+    media.write_at(format::SLOTS[index], &slot.page())?;
+    media.sync()
 }
 
 fn create(media: &Media, schema: Schema) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use super::changes::AllChanges;
 use super::commit::Encoded;
 use super::encode::NewChunk;
 use super::error::StoreError;
-use super::format::{self, ChunkRef, History, Kind, Manifest, PAGE, SLOT_COPY, SLOTS, Slot, SourceEntry};
+use super::format::{self, ChunkRef, History, Kind, Manifest, PAGE, SLOTS, Slot, SourceEntry};
 use super::media::Media;
 use crate::working::Working;
 
@@ -130,10 +130,7 @@ impl<'a> Appender<'a> {
             manifest_hash: *blake3::hash(&encoded).as_bytes(),
         };
         let slot_index = 1 - self.slot_index;
-        let mut page = vec![0u8; 4096];
-        page[..96].copy_from_slice(&next.encode());
-        page[SLOT_COPY as usize..][..96].copy_from_slice(&next.encode());
-        self.media.write_at(SLOTS[slot_index], &page)?;
+        self.media.write_at(SLOTS[slot_index], &next.page())?;
         self.media.sync()?;
         Ok(Written { slot: next, slot_index, bytes: self.grown - self.start })
     }
