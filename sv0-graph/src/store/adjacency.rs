@@ -45,11 +45,17 @@ impl Csr {
         if !fits(others) {
             return Err("node id out of range or of a type that the edge type doesn't allow");
         }
-        let sorted = |w: &[u32]| match *w {
-            [a, b] => others.get(idx(a)..idx(b)).is_some_and(<[u32]>::is_sorted),
-            _ => false,
-        };
-        if !ends.windows(2).all(sorted) {
+        // Descents may only stand where a row begins: as many are there as in the whole, if none is inside of a row.
+        let descends = |w: &[u32]| matches!(*w, [a, b] if a > b);
+        let all = others.windows(2).filter(|w| descends(w)).count();
+        let mut last = 0;
+        let at_starts = ends.iter().filter(|e| {
+            let i = idx(**e);
+            let first = **e != last && i < edges;
+            last = **e;
+            first && others.get(i.saturating_sub(1)..i.saturating_add(1)).is_some_and(descends)
+        });
+        if at_starts.count() != all {
             return Err("neighbours aren't sorted");
         }
         let ordinals = if inward { Some(c.numbers(edges, 1 << 32, false)?) } else { None };

@@ -23,7 +23,7 @@ use crate::schema::{NodeType, PropType, Schema};
 /// The bytes of a chunk, aligned to 8 at least.
 #[derive(Debug, Clone)]
 pub(crate) enum Bytes {
-    Heap(Arc<[u64]>, usize),
+    Heap(Arc<Vec<u64>>, usize),
     Map(Arc<Mmap>, Range<usize>),
 }
 
@@ -58,7 +58,7 @@ impl Bytes {
                 if let Some(buf) = bytemuck::cast_slice_mut::<u64, u8>(&mut words).get_mut(..len) {
                     media.read_at(c.offset, buf)?;
                 }
-                Self::Heap(words.into(), len)
+                Self::Heap(Arc::new(words), len)
             }
         };
         if blake3::hash(bytes.as_slice()).as_bytes() == &c.hash { Ok(bytes) } else { Err(bad("hash")) }
@@ -197,7 +197,19 @@ fn parse(bytes: &[u8], c: &ChunkRef, schema: &Schema, bounds: &Bounds, beside: &
     let mut cur = Cursor::new(bytes);
     let group_rows = bounds.rows(group);
     let allowed = allowed_ends(schema, c.key, bounds, matches!(kind, Kind::Out | Kind::OutPatch));
-    let fits = |ids: &[u32]| ids.iter().all(|id| bounds.type_of(*id).is_some_and(|t| allowed & t.bit() != 0));
+    // Neighbours lie in few groups: a group's rows and type are looked up when it changes.
+    let fits = |ids: &[u32]| {
+        let (mut last, mut rows, mut good) = (u32::MAX, 0, true);
+        for id in ids {
+            if id >> 16 != last {
+                last = id >> 16;
+                let group = bounds.groups.get(idx(last)).filter(|(_, t)| allowed & t.bit() != 0);
+                rows = group.map_or(0, |(rows, _)| *rows);
+            }
+            good &= id & 0xffff < rows;
+        }
+        good
+    };
     let same = |n: usize| if n == rows { Ok(()) } else { Err("row count") };
     let body = match kind {
         Kind::Alive => {

@@ -100,7 +100,10 @@ fn nodes(base: &Snapshot, w: &Working, out: &mut Encoded) -> Result<Vec<(u64, u3
     let mut by_group: BTreeMap<u16, Vec<(u32, Option<NodeRec>, &Option<NodeRec>)>> = BTreeMap::new();
     let mut new_keys = Vec::new();
     for (id, new) in &w.staged {
-        let old = below.node_rec(*id)?;
+        let old = match w.read.nodes.get(id) {
+            Some(rec) => Some(rec.clone()),
+            None => below.node_rec(*id)?,
+        };
         if old == *new {
             continue;
         }
@@ -134,8 +137,13 @@ fn nodes(base: &Snapshot, w: &Working, out: &mut Encoded) -> Result<Vec<(u64, u3
         let rows = w.group_rows[usize::from(g)];
         let gone: BTreeMap<u32, bool> = list.iter().map(|(id, _, new)| (*id, new.is_some())).collect();
         let first = u32::from(g) << 16;
-        let alive = |r: u32| gone.get(&(first | r)).copied().unwrap_or_else(|| base.node_type(first | r).is_some());
-        out.put.push(encode::encode_alive(g, rows, (0..rows).map(alive)));
+        let before = base.alive_bits(g)?;
+        let mut changes = gone.iter().peekable();
+        let alive = (0..rows).map(|r| match changes.next_if(|(id, _)| **id == (first | r)) {
+            Some((_, alive)) => *alive,
+            None => before.is_some_and(|c| c.alive(r as usize)),
+        });
+        out.put.push(encode::encode_alive(g, rows, alive));
         let mut columns: BTreeSet<u16> = base.node_columns(g).into_iter().collect();
         for n in list.iter().filter_map(|(_, _, n)| n.as_ref()) {
             columns.extend(n.props.iter().map(|(p, _)| p.0));
@@ -270,12 +278,11 @@ fn edges(
     let mut c = EdgeChanges { added: Vec::new(), changed: Vec::new(), removed: Vec::new() };
     let mut kept: HashSet<EdgeId> = HashSet::new();
     for slot in table.standing() {
-        match slot.base {
-            Some(e) => {
-                kept.insert(e);
-                let old = Working::base_edge(base, e)?;
-                if old != slot.rec {
-                    c.changed.push((e, slot, !old.says_the_same(&slot.rec)));
+        match &slot.base {
+            Some((e, old)) => {
+                kept.insert(*e);
+                if *old != slot.rec {
+                    c.changed.push((*e, slot, !old.says_the_same(&slot.rec)));
                 }
             }
             None => c.added.push(slot),
@@ -510,7 +517,7 @@ fn patch_edges(
     }
     for (e, slot, real) in &c.changed {
         let (_, g, ordinal) = edge_parts(*e);
-        put(g, ordinal, slot, Some(&Working::base_edge(base, *e)?));
+        put(g, ordinal, slot, slot.base.as_ref().map(|(_, old)| old));
         if *real {
             set.changed.insert(e.0);
         }
@@ -568,12 +575,15 @@ fn content<'a>(
     match all.entry(g) {
         std::collections::btree_map::Entry::Occupied(e) => Ok(e.into_mut()),
         std::collections::btree_map::Entry::Vacant(e) => {
-            let rows = base.rows(ty, dir, g)?;
-            let next = match dir {
-                Direction::Out => base.next_ordinal(ty, g)?,
-                Direction::In => u32::MAX,
+            // The base itself isn't read: an addition needs to know how many edges it holds, no more.
+            let (kind, next) = match dir {
+                Direction::Out => (Kind::OutPatch, base.next_ordinal(ty, g)?),
+                Direction::In => (Kind::InPatch, u32::MAX),
             };
-            let mut c = rows.patch.map(|(bytes, p)| p.content(bytes)).unwrap_or_default();
+            let mut c = match base.chunk(kind.key(ty.0, 0, g))? {
+                Some(Chunk { body: Body::CsrPatch(p), bytes }) => p.content(bytes.as_slice()),
+                _ => PatchContent::default(),
+            };
             c.next = next;
             Ok(e.insert(c))
         }

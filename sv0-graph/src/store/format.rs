@@ -254,7 +254,9 @@ impl Manifest {
         if records != m.records {
             return Err(bad("number of records"));
         }
-        if m.chunks_of(Kind::Alive).len() != m.group_types.len() {
+        // Alive is the first kind: a group's number is its section's place.
+        let alive = m.chunks_of(Kind::Alive);
+        if alive.len() != m.group_types.len() || alive.iter().zip(0u64..).any(|(c, g)| c.key & 0xffff_ffff_ffff != g) {
             return Err(bad("a group without its sections"));
         }
         for c in &m.chunks {

@@ -14,7 +14,7 @@
 //! | `write` | the order of writes |
 //! | `compact`, `diff` | fewer snapshots; what differs between two |
 //! | `chunk` | a section, checked at its first touch |
-//! | `snapshot` | reading |
+//! | `snapshot`, `lookup` | reading; sections by key |
 //! | `verify` | everything checked |
 //! | `error` | what can go wrong |
 
@@ -29,6 +29,7 @@ mod diff;
 pub(crate) mod encode;
 mod error;
 pub(crate) mod format;
+mod lookup;
 mod map;
 pub(crate) mod media;
 mod snapshot;
@@ -141,6 +142,22 @@ impl Store {
         let media = Media::open_read(&*vfs, path.as_ref())?;
         // SAFETY: the caller's promise covers the mapping that `with_media` makes.
         Self::with_media(vfs, media, Some(path.as_ref()), true, false)
+    }
+
+    /// As [`Store::open_or_create`], reading through a mapping.
+    ///
+    /// # Errors
+    /// As [`Store::open_or_create`].
+    ///
+    /// # Safety
+    /// As [`Store::map`].
+    #[allow(unsafe_code)]
+    pub unsafe fn map_or_create(path: impl AsRef<Path>, schema: Schema) -> Result<Self, StoreError> {
+        let mut store = Self::open_or_create(path, schema)?;
+        store.mapped = true;
+        // SAFETY: the caller's promise covers the mapping that `snapshot` makes.
+        store.latest = snapshot(&store.media, true, store.latest.manifest().clone())?;
+        Ok(store)
     }
 
     /// Opens for writing, creating the file if it isn't there, and takes the writer's lock.

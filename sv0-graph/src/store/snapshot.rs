@@ -13,6 +13,7 @@ use super::chunk::{Beside, Body, Bounds, Chunk};
 use super::column::{Column, Origins};
 use super::error::StoreError;
 use super::format::{Kind, Manifest, edge_column, key_parts, node_column, section};
+use super::lookup::Lookup;
 use super::media::Media;
 use super::statistics::TypeStatistics;
 use crate::batch::{Evidence, SourceRecord, State};
@@ -32,6 +33,7 @@ struct Inner {
     manifest: Manifest,
     schema: Arc<Schema>,
     bounds: Bounds,
+    lookup: Lookup,
     cells: Vec<OnceLock<Result<Chunk, StoreError>>>,
 }
 
@@ -153,7 +155,8 @@ impl Snapshot {
             records: manifest.records as usize,
         };
         let cells = manifest.chunks.iter().map(|_| OnceLock::new()).collect();
-        let mut inner = Inner { media, map, manifest, schema: Arc::new(Schema::empty()), bounds, cells };
+        let lookup = Lookup::new(&manifest.chunks);
+        let mut inner = Inner { media, map, lookup, manifest, schema: Arc::new(Schema::empty()), bounds, cells };
         let schema = match inner.chunk(Kind::Schema.key(0, 0, 0))? {
             Some(Chunk { body: Body::Schema(s), .. }) => Arc::new((**s).clone()),
             _ => return Err(StoreError::corrupt("schema", 0, "missing")),
@@ -428,38 +431,32 @@ impl Snapshot {
 
     /// The columns that any node of the group has.
     pub(crate) fn node_columns(&self, group: u16) -> Vec<u16> {
-        self.columns(Kind::NodeColumn, Kind::NodePatch, group)
-    }
-
-    fn columns(&self, base: Kind, patch: Kind, group: u16) -> Vec<u16> {
-        let m = &self.0.manifest;
-        let all = m.chunks_of(base).iter().chain(m.chunks_of(patch));
-        let mut out: Vec<u16> = all.map(|c| key_parts(c.key)).filter(|k| k.2 == group).map(|k| k.0).collect();
-        out.sort_unstable();
-        out.dedup();
-        out
+        let declared = u16::try_from(self.0.schema.node_properties().len()).unwrap_or(u16::MAX);
+        let fixed = [node_column::ORIGINS, node_column::SOURCE, node_column::EXTERNAL_ID];
+        let has = |kind: Kind, c: u16| self.0.position(kind.key(c, 0, group)).is_some();
+        (0..declared).chain(fixed).filter(|c| has(Kind::NodeColumn, *c) || has(Kind::NodePatch, *c)).collect()
     }
 
     /// The columns that any edge of the type that starts in the group has.
     pub(crate) fn edge_columns(&self, ty: EdgeTypeId, group: u16) -> Vec<u16> {
-        let m = &self.0.manifest;
-        let of = |kind: Kind| {
-            let all = m.chunks_of(kind);
-            let from = all.partition_point(|c| c.key < kind.key(ty.0, 0, 0));
-            all[from..].iter().map(|c| key_parts(c.key)).take_while(|k| k.0 == ty.0)
-        };
-        let mut out: Vec<u16> =
-            of(Kind::EdgeColumn).chain(of(Kind::EdgePatch)).filter(|k| k.2 == group).map(|k| k.1).collect();
-        out.sort_unstable();
-        out.dedup();
-        out
+        let declared = u16::try_from(self.0.schema.edge_properties().len()).unwrap_or(u16::MAX);
+        let has = |kind: Kind, c: u16| self.0.position(kind.key(ty.0, c, group)).is_some();
+        let fixed = edge_column::STATE..=edge_column::KEY;
+        (0..declared).chain(fixed).filter(|c| has(Kind::EdgeColumn, *c) || has(Kind::EdgePatch, *c)).collect()
     }
 
     /// How many edges of the type have ordinals in the group, removed ones included.
     pub(crate) fn next_ordinal(&self, ty: EdgeTypeId, group: u16) -> Result<u32, StoreError> {
-        let rows = self.0.rows(ty, Direction::Out, group)?;
-        let base = rows.base.map_or(0, |(_, c)| u32::try_from(c.edges).unwrap_or(u32::MAX));
-        Ok(rows.patch.map_or(base, |(_, p)| p.next.max(base)))
+        let base = self.0.position(Kind::Out.key(ty.0, 0, group)).map_or(0, |i| self.0.manifest.chunks[i].aux);
+        Ok(match self.0.chunk(Kind::OutPatch.key(ty.0, 0, group))? {
+            Some(Chunk { body: Body::CsrPatch(p), .. }) => p.next.max(base),
+            _ => base,
+        })
+    }
+
+    /// The live nodes of a group; `None` for a group that the snapshot doesn't have.
+    pub(crate) fn alive_bits(&self, group: u16) -> Result<Option<&Chunk>, StoreError> {
+        self.0.chunk(Kind::Alive.key(0, 0, group))
     }
 
     /// Touches every section; says which don't hold.
@@ -491,7 +488,7 @@ impl Inner {
     }
 
     fn position(&self, key: u64) -> Option<usize> {
-        self.manifest.chunks.binary_search_by_key(&key, |c| c.key).ok()
+        self.lookup.find(&self.manifest.chunks, key)
     }
 
     fn chunk_at(&self, i: usize) -> Result<&Chunk, StoreError> {
@@ -619,7 +616,12 @@ impl Inner {
     }
 
     fn alive(&self, node: u32) -> Result<bool, StoreError> {
-        Ok(self.chunk(Kind::Alive.key(0, 0, group(node)))?.is_some_and(|c| c.alive(row(node))))
+        // Every group has this section, and the kind is the first of all (both checked with the manifest).
+        let g = usize::from(group(node));
+        if g >= self.manifest.group_types.len() {
+            return Ok(false);
+        }
+        Ok(self.chunk_at(g)?.alive(row(node)))
     }
 
     fn expand(

@@ -295,8 +295,9 @@ impl Working {
             let mut rec = Self::base_edge(base, edge)?;
             let table = &mut self.edges[usize::from(ty.0)];
             if rec.sources.len() > 1 {
+                let old = rec.clone();
                 rec.sources.retain(|s| s != source);
-                table.insert(identity, rec, Some(edge));
+                table.insert(identity, rec, Some((edge, old)));
             } else {
                 table.hidden.insert(edge);
             }
@@ -306,21 +307,26 @@ impl Working {
 
     fn put_edge(&mut self, ty: EdgeTypeId, identity: Identity, rec: EdgeRec) -> Result<(), StoreError> {
         let table = &self.edges[usize::from(ty.0)];
-        let (old, edge) = match (table.get(&identity), &self.base) {
-            (Some(slot), _) => (Some(slot.rec.clone()), None),
+        let mut below: Option<(EdgeId, EdgeRec)> = None;
+        let old = match (table.get(&identity), &self.base) {
+            (Some(slot), _) => Some(slot.rec.clone()),
             (None, Some(base)) => {
-                match base.find_edge(ty, identity.0, identity.1, &identity.2)? {
-                    // Taken away before in this transaction, and back again.
-                    Some(e) if table.hidden.contains(&e) => (None, Some(e)),
-                    Some(e) => (Some(Self::base_edge(base, e)?), Some(e)),
-                    None => (None, None),
-                }
+                below = match self.read.edges.get(&(ty, identity.clone())) {
+                    Some(found) => Some(found.clone()),
+                    None => match base.find_edge(ty, identity.0, identity.1, &identity.2)? {
+                        Some(e) => Some((e, Self::base_edge(base, e)?)),
+                        None => None,
+                    },
+                };
+                // Not where it was taken away before in this transaction, and comes back.
+                below.as_ref().filter(|(e, _)| !table.hidden.contains(e)).map(|(_, rec)| rec.clone())
             }
-            (None, None) => (None, None),
+            (None, None) => None,
         };
+        let known = below.is_some() && old.is_some();
         let new = match old {
             Some(old) if old.sources.iter().all(|s| rec.sources.contains(s)) => {
-                if edge.is_some() && old == rec {
+                if known && old == rec {
                     return Ok(());
                 }
                 rec
@@ -328,14 +334,14 @@ impl Working {
             // Others state it too: the strongest claim, and the records of all.
             Some(old) => {
                 let merged = merge_edges(vec![old.clone(), rec.clone()]).unwrap_or(rec);
-                if edge.is_some() && old == merged {
+                if known && old == merged {
                     return Ok(());
                 }
                 merged
             }
             None => rec,
         };
-        self.edges[usize::from(ty.0)].insert(identity, new, edge);
+        self.edges[usize::from(ty.0)].insert(identity, new, below);
         Ok(())
     }
 

@@ -35,8 +35,8 @@ pub(crate) type Identity = (u32, u32, Arc<str>);
 pub(crate) struct Slot {
     pub identity: Identity,
     pub rec: EdgeRec,
-    /// The edge of the snapshot below that this one stands for.
-    pub base: Option<EdgeId>,
+    /// The edge of the snapshot below that this one stands for, and what it says there.
+    pub base: Option<(EdgeId, EdgeRec)>,
 }
 
 /// Edges of one type over a snapshot's. Slots are never reused.
@@ -55,7 +55,7 @@ impl EdgeTable {
     }
 
     /// Puts an edge in; `base` is the snapshot's edge of this identity, if it has one that isn't hidden.
-    pub(crate) fn insert(&mut self, identity: Identity, rec: EdgeRec, base: Option<EdgeId>) {
+    pub(crate) fn insert(&mut self, identity: Identity, rec: EdgeRec, base: Option<(EdgeId, EdgeRec)>) {
         if let Some(slot) = self.out.get(&identity).and_then(|s| self.slots.get_mut(*s as usize)) {
             slot.rec = rec;
             return;
@@ -64,7 +64,7 @@ impl EdgeTable {
         let (from, to, key) = identity.clone();
         self.out.insert(identity.clone(), slot);
         self.inward.insert((to, from, key), slot);
-        self.hidden.extend(base);
+        self.hidden.extend(base.as_ref().map(|(e, _)| *e));
         self.slots.push(Slot { identity, rec, base });
     }
 

@@ -14,6 +14,8 @@ mod edges;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 pub(crate) use edges::{EdgeRec, EdgeTable, Identity, Slot};
 
 use crate::batch::{Evidence, GraphBatch, SourceRecord, State};
@@ -50,12 +52,22 @@ pub struct Working {
     pub(crate) staged: BTreeMap<u32, Option<NodeRec>>,
     /// The keys of staged nodes that the snapshot doesn't have.
     pub(crate) index: HashMap<NodeKey, u32>,
+    /// What was read of the snapshot.
+    pub(crate) read: Read,
     pub(crate) edges: Vec<EdgeTable>,
     /// Records that the snapshot doesn't have; their numbers go on from its own.
     pub(crate) records: Vec<SourceRecord>,
     record_index: Option<HashMap<SourceRecord, u32>>,
     pub(crate) time: i64,
     pub(crate) sources: BTreeMap<String, SourceState>,
+}
+
+/// What a transaction read of the snapshot that it is going to compare with.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Read {
+    keys: HashMap<NodeKey, u32>,
+    pub(crate) nodes: HashMap<u32, NodeRec>,
+    edges: HashMap<(EdgeTypeId, Identity), (EdgeId, EdgeRec)>,
 }
 
 /// What is known of a source.
@@ -80,6 +92,7 @@ impl Working {
             group_rows: Vec::new(),
             staged: BTreeMap::new(),
             index: HashMap::new(),
+            read: Read::default(),
             records: Vec::new(),
             record_index: None,
             time: 0,
@@ -126,6 +139,7 @@ impl Working {
     /// [`StoreError::Schema`] with all violations, unless `lenient`; or what reading the snapshot meets, after which
     /// the view is of no use.
     pub fn apply(&mut self, batches: Vec<GraphBatch>, lenient: bool) -> Result<Vec<Violation>, StoreError> {
+        self.touch(&batches);
         let mut checked = self.check(&batches)?;
         if checked.violations.is_empty() {
             self.apply_checked(batches, &[])?;
@@ -163,6 +177,51 @@ impl Working {
         Ok(checked.violations)
     }
 
+    /// Reads, on all of rayon's threads, what many nodes and edges are going to be compared with (sections are checked at
+    /// their first touch, and that is most of the time), and keeps whose keys the snapshot has. What can't be read says so
+    /// again where it is needed.
+    fn touch(&mut self, batches: &[GraphBatch]) {
+        const MANY: usize = 512;
+        let Some(base) = &self.base else { return };
+        if base.number() == 0 || batches.iter().map(|b| b.nodes.len() + b.edges.len()).sum::<usize>() < MANY {
+            return;
+        }
+        let known = |k: &NodeKey| Some((k.clone(), base.find(k).ok()??));
+        for b in batches {
+            let nodes: Vec<_> = b
+                .nodes
+                .par_iter()
+                .filter_map(|n| {
+                    let (key, id) = known(&n.key)?;
+                    Some((key, id, base_node(base, id).ok()??))
+                })
+                .collect();
+            let edges: Vec<_> = b
+                .edges
+                .par_iter()
+                .map(|e| {
+                    let (from, to) = (known(&e.from), known(&e.to));
+                    let rec = || {
+                        let ty = self.schema.edge_type_id(&e.ty)?;
+                        let (f, t) = (from.as_ref()?.1, to.as_ref()?.1);
+                        let found = base.find_edge(ty, f, t, &e.key).ok()??;
+                        Some(((ty, (f, t, e.key.clone())), (found, Self::base_edge(base, found).ok()?)))
+                    };
+                    let rec = rec();
+                    (from, to, rec)
+                })
+                .collect();
+            for (key, id, rec) in nodes {
+                self.read.keys.insert(key, id);
+                self.read.nodes.insert(id, rec);
+            }
+            for (from, to, rec) in edges {
+                self.read.keys.extend(from.into_iter().chain(to));
+                self.read.edges.extend(rec);
+            }
+        }
+    }
+
     fn check(&self, batches: &[GraphBatch]) -> Result<check::Checked, StoreError> {
         let failed = std::cell::RefCell::new(None);
         let checked = check::check(&self.schema, batches, |k| match self.lookup(k) {
@@ -181,7 +240,10 @@ impl Working {
             return Ok(Some(*id));
         }
         let Some(base) = &self.base else { return Ok(None) };
-        let found = base.find(key).map_err(unwrap)?;
+        let found = match self.read.keys.get(key) {
+            Some(id) => Some(*id),
+            None => base.find(key).map_err(unwrap)?,
+        };
         Ok(found.filter(|id| self.staged.get(id).is_none_or(Option::is_some)))
     }
 
