@@ -36,8 +36,8 @@ pub use batch::{Annotation, EdgeInput, Evidence, GraphBatch, NodeInput, Origin, 
 pub use key::NodeKey;
 pub use schema::{EdgeClass, EdgeTypeId, Flow, NodeType, PropId, PropType, Schema, TypeGroup};
 pub use store::{
-    ChangeCounts, ChangeSet, Commit, Compacted, Diff, EdgeChange, Keep, Layout, NodeChanges, SectionSize, Snapshot,
-    SnapshotInfo, SourceInfo, Store, StoreError, StoreInfo, Transaction, Trust, TypeStatistics, VerifyReport,
+    ChangeCounts, ChangeSet, Commit, Compacted, Diff, EdgeChange, Keep, Layout, NodeChanges, SectionPlace, SectionSize,
+    Snapshot, SnapshotInfo, SourceInfo, Store, StoreError, StoreInfo, Transaction, Trust, TypeStatistics, VerifyReport,
 };
 pub use value::Value;
 pub use view::{Direction, EdgeId, EdgeRef, GraphError, GraphView};

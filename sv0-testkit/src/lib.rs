@@ -5,10 +5,13 @@
 //! | `graph` | small graphs from JSON, through the public builder and a store |
 //! | `reference` | the naive evaluator: the language's specification |
 //! | `generate` | random graphs and queries |
+//! | `fuzz` | what fuzz targets do with their bytes |
 //! | `vfs` | file systems that record, fail, lose and lie |
 //! | `reliability` | the lanes of the `reliability` binary (Linux) |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing helper is a failing test")]
 
+#[cfg(target_os = "linux")]
+pub mod fuzz;
 pub mod generate;
 pub mod graph;
 pub mod reference;

@@ -133,7 +133,7 @@ impl PatchContent {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut b = Buffer::default();
         b.u32s(&[u32::try_from(self.added.len()).unwrap_or(u32::MAX), self.next]);
-        b.packed_u32(self.removed.iter().copied());
+        b.packed_bits(&self.removed.iter().map(|r| i64::from(*r)).collect::<Vec<_>>());
         let flat: Vec<u32> = self.added.iter().flat_map(|a| [a.row, a.other, a.ordinal]).collect();
         b.u32s(&flat);
         let mut order: Vec<(u32, u32)> = self.added.iter().map(|a| a.ordinal).zip(0u32..).collect();
@@ -157,7 +157,7 @@ impl CsrPatch {
         let (_, head) = c.u32s(2)?;
         let [count, next] = *head else { return Err("length") };
         let count = idx(count);
-        let removed = c.packed()?;
+        let removed = c.bounded(0)?;
         let mut last = -1;
         for r in removed.iter(c.bytes()) {
             if r <= last || usize::try_from(r).is_ok_and(|r| r >= base_edges) {

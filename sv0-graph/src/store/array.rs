@@ -51,6 +51,16 @@ impl Buffer {
 
     /// A packed array.
     pub(crate) fn packed(&mut self, items: &[i64]) {
+        self.packed_in(items, 0);
+    }
+
+    /// A packed array with at least one bit a value: its length is bounded by its bytes, for readers that have nothing
+    /// else to hold it against.
+    pub(crate) fn packed_bits(&mut self, items: &[i64]) {
+        self.packed_in(items, 1);
+    }
+
+    fn packed_in(&mut self, items: &[i64], least: u32) {
         let flat = plan(items, 0);
         let (base, slope, width) = match (items.first(), items.last(), items.len()) {
             (Some(a), Some(b), n @ 3..) if flat.1 > 0 => {
@@ -62,6 +72,7 @@ impl Buffer {
             _ => (flat.0, 0, flat.1),
         };
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        let width = width.max(least);
         self.u32s(&[count, width]);
         self.u64s(&[u64::from_le_bytes(base.to_le_bytes()), u64::from_le_bytes(slope.to_le_bytes())]);
         if width == 0 {
@@ -213,6 +224,22 @@ impl<'a> Cursor<'a> {
         let count = idx(count);
         let (at, _) = self.u64s(words(count, width))?;
         Ok(Packed { at, count, width, base: signed(base), slope: signed(slope) })
+    }
+
+    /// A packed array whose length is bounded by `most`, or by its bytes.
+    pub(crate) fn bounded(&mut self, most: usize) -> Parsed<Packed> {
+        let p = self.packed()?;
+        if p.width == 0 && p.count > most { Err("row count") } else { Ok(p) }
+    }
+
+    /// Texts of a dictionary: distinct, so that their number is bounded by their bytes.
+    pub(crate) fn dictionary(&mut self, count: Option<usize>) -> Parsed<Heap> {
+        let bytes = self.bytes.len();
+        let head = self.bytes.get(self.at..self.at.saturating_add(4)).and_then(|b| b.first_chunk());
+        if head.is_some_and(|b| idx(u32::from_le_bytes(*b)) > bytes) {
+            return Err("row count");
+        }
+        self.texts(count)
     }
 
     /// A packed array of `count` numbers in `0..below`, not descending if `sorted`.

@@ -14,6 +14,7 @@ use super::adjacency::{Csr, CsrPatch};
 use super::array::{Cursor, Heap, Packed, bit, idx};
 use super::changes::ChangeSet;
 use super::column::Column;
+use super::encode::RECORDS_PER_CHUNK;
 use super::error::StoreError;
 use super::format::{ChunkRef, Kind, edge_column, key_parts, node_column, section};
 use super::media::Media;
@@ -115,6 +116,8 @@ pub(crate) struct Bounds {
     pub groups: Vec<(u32, NodeType)>,
     /// How many records there are.
     pub records: usize,
+    /// Where the last section ends: nothing counts more than this.
+    pub bytes: u64,
 }
 
 impl Bounds {
@@ -238,7 +241,7 @@ fn parse(bytes: &[u8], c: &ChunkRef, schema: &Schema, bounds: &Bounds, beside: &
             } else {
                 (edge_column_type(schema, b), 1 << 32)
             };
-            let at = cur.packed()?;
+            let at = cur.bounded(0)?;
             same(at.count)?;
             let mut last = -1;
             for r in at.iter(bytes) {
@@ -267,7 +270,7 @@ fn parse(bytes: &[u8], c: &ChunkRef, schema: &Schema, bounds: &Bounds, beside: &
             Body::CsrPatch(patch)
         }
         Kind::ValueIndex => {
-            let values = cur.texts(Some(rows))?;
+            let values = cur.dictionary(Some(rows))?;
             let ends = cur.numbers(rows, u64::from(u32::MAX), true)?;
             let all = usize::try_from(if rows == 0 { 0 } else { ends.get(bytes, rows.saturating_sub(1)) })
                 .map_err(|_| "length")?;
@@ -304,7 +307,12 @@ fn parse(bytes: &[u8], c: &ChunkRef, schema: &Schema, bounds: &Bounds, beside: &
             }
             Body::Keys(Keys { hashes, ids, count: rows, wide })
         }
-        Kind::Records => Body::Records(cur.texts(Some(rows))?),
+        Kind::Records => {
+            if rows > RECORDS_PER_CHUNK {
+                return Err("row count");
+            }
+            Body::Records(cur.texts(Some(rows))?)
+        }
         Kind::Schema => {
             let schema = Schema::from_archive(bytes).ok_or("malformed schema")?;
             cur = Cursor::new(&[]);
@@ -322,7 +330,8 @@ fn parse(bytes: &[u8], c: &ChunkRef, schema: &Schema, bounds: &Bounds, beside: &
                 let len = len.first().and_then(|l| usize::try_from(*l).ok()).ok_or("length")?;
                 let (_, part) = cur.raw(len)?;
                 let map = RoaringTreemap::deserialize_from(part).map_err(|_| "malformed bitmap")?;
-                if map.serialized_size() != part.len() {
+                // Runs are short however long they are: no more can have changed than the file has bytes for.
+                if map.serialized_size() != part.len() || map.len() > bounds.bytes {
                     return Err("malformed bitmap");
                 }
                 maps.push(map);

@@ -32,6 +32,9 @@ const KIND_TIMESTAMP: u32 = 7;
 const KIND_LIST: u32 = 8;
 const KIND_ORIGINS: u32 = 9;
 
+/// Lists of more items a row than this have a bit an item at least, so that a short file can't claim a long list.
+const ITEMS: usize = 16;
+
 const ALL_KNOWN: u32 = 0;
 const SOME_KNOWN: u32 = 1;
 
@@ -176,11 +179,11 @@ pub(crate) fn encode_texts<'a>(b: &mut Buffer, values: impl Iterator<Item = Opti
         return;
     }
     head(b, KIND_TEXT_CODED, rows, None);
-    encode_coded(b, &seen, &codes);
+    encode_coded(b, &seen, &codes, false);
 }
 
 /// The seen texts in order, then a code a row; `codes` are numbers in order of first sight, from 1.
-fn encode_coded(b: &mut Buffer, seen: &HashMap<&str, u32, Keyed>, codes: &[u32]) {
+fn encode_coded(b: &mut Buffer, seen: &HashMap<&str, u32, Keyed>, codes: &[u32], bits: bool) {
     let mut sorted: Vec<(&str, u32)> = seen.iter().map(|(s, c)| (*s, *c)).collect();
     sorted.sort_unstable();
     let mut place = vec![0u32; sorted.len() + 1];
@@ -190,7 +193,8 @@ fn encode_coded(b: &mut Buffer, seen: &HashMap<&str, u32, Keyed>, codes: &[u32])
         }
     }
     b.texts(sorted.iter().map(|(s, _)| *s));
-    b.packed_u32(codes.iter().map(|c| place.get(*c as usize).copied().unwrap_or(0)));
+    let places: Vec<i64> = codes.iter().map(|c| i64::from(place.get(*c as usize).copied().unwrap_or(0))).collect();
+    if bits { b.packed_bits(&places) } else { b.packed(&places) }
 }
 
 /// Lists of texts; `None` is null.
@@ -207,7 +211,7 @@ pub(crate) fn encode_lists<'a, I: Iterator<Item = &'a str>>(b: &mut Buffer, rows
     }
     head(b, KIND_LIST, known.len(), Some(&known));
     b.packed(&ends);
-    encode_coded(b, &seen, &codes);
+    encode_coded(b, &seen, &codes, codes.len() > known.len().saturating_mul(ITEMS));
 }
 
 /// Origins: a pointer is a template, in which `#` stands for a number, and its numbers.
@@ -227,7 +231,11 @@ pub(crate) fn encode_origins<'a>(b: &mut Buffer, rows: impl Iterator<Item = &'a 
     }
     head(b, KIND_ORIGINS, ends.len(), None);
     b.packed(&ends);
-    b.packed(&records);
+    if records.len() > ends.len().saturating_mul(ITEMS) {
+        b.packed_bits(&records)
+    } else {
+        b.packed(&records)
+    }
     let mut place = vec![0u32; templates.len()];
     for (c, i) in templates.values().zip(0u32..) {
         if let Some(p) = place.get_mut(*c as usize) {
@@ -358,20 +366,20 @@ impl Column {
             }
             (KIND_TEXT, Some(PropType::Str)) => Body::Text(c.texts(Some(rows))?),
             (KIND_TEXT_CODED, Some(PropType::Str)) => {
-                let heap = c.texts(None)?;
+                let heap = c.dictionary(None)?;
                 let codes = c.numbers(rows, heap.len() as u64 + 1, false)?;
                 Body::TextCoded { codes, heap, strings: OnceLock::new() }
             }
             (KIND_LIST, Some(PropType::StrList)) => {
                 let ends = c.numbers(rows, u64::from(u32::MAX), true)?;
-                let heap = c.texts(None)?;
-                let codes = c.packed()?;
+                let heap = c.dictionary(None)?;
+                let codes = c.bounded(rows.saturating_mul(ITEMS))?;
                 Body::List { ends, codes, heap, strings: OnceLock::new() }
             }
             (KIND_ORIGINS, None) => {
                 let ends = c.numbers(rows, u64::from(u32::MAX), true)?;
-                let count = c.packed()?;
-                let heap = c.texts(None)?;
+                let count = c.bounded(rows.saturating_mul(ITEMS))?;
+                let heap = c.dictionary(None)?;
                 let codes = c.numbers(count.count, heap.len() as u64, false)?;
                 let number_ends = c.numbers(count.count, u64::from(u32::MAX), true)?;
                 let numbers = c.packed()?;

@@ -226,7 +226,7 @@ fn put_column(b: &mut Buffer, ty: Option<PropType>, cells: &[Cell]) -> bool {
 /// Some rows of a column.
 pub(crate) fn encode_patch(ty: Option<PropType>, rows: &BTreeMap<u32, Cell>) -> Vec<u8> {
     let mut b = Buffer::default();
-    b.packed_u32(rows.keys().copied());
+    b.packed_bits(&rows.keys().map(|r| i64::from(*r)).collect::<Vec<_>>());
     let cells: Vec<Cell> = rows.values().cloned().collect();
     put_column(&mut b, ty, &cells);
     b.into_bytes()

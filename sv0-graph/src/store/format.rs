@@ -264,8 +264,10 @@ impl Manifest {
             if c.offset < DATA || end > committed || !c.offset.is_multiple_of(ALIGN) {
                 return Err(bad("chunk range"));
             }
-            if Kind::of(c.key).is_none() {
-                return Err(bad("unknown section"));
+            let Some(kind) = Kind::of(c.key) else { return Err(bad("unknown section")) };
+            // An edge has four bytes at least: what runs along edges is bounded by their section.
+            if matches!(kind, Kind::Out | Kind::In) && u64::from(c.aux).saturating_mul(4) > c.len {
+                return Err(bad("edge count"));
             }
         }
         for h in &m.history {

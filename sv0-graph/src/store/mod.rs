@@ -332,6 +332,21 @@ impl Store {
         Ok(w.bytes)
     }
 
+    /// Where the newest snapshot's manifest and sections lie, the manifest first.
+    #[must_use]
+    pub fn sections(&self) -> Vec<SectionPlace> {
+        let s = &self.slot;
+        let manifest =
+            SectionPlace { name: "manifest".to_owned(), offset: s.offset, bytes: s.len, hash: s.manifest_hash };
+        let chunks = self.latest.manifest().chunks.iter().map(|c| SectionPlace {
+            name: format::section(c.key),
+            offset: c.offset,
+            bytes: c.len,
+            hash: c.hash,
+        });
+        std::iter::once(manifest).chain(chunks).collect()
+    }
+
     /// Sizes by section, and what each edge costs.
     #[must_use]
     pub fn info(&self) -> StoreInfo {
@@ -367,6 +382,19 @@ impl Target<'_> {
         name.push(suffix);
         name.into()
     }
+}
+
+/// Where a section lies in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SectionPlace {
+    /// Its kind and number, as errors name it.
+    pub name: String,
+    /// Bytes from the beginning of the file.
+    pub offset: u64,
+    /// Its length, bytes.
+    pub bytes: u64,
+    /// Its BLAKE3 hash.
+    pub hash: [u8; 32],
 }
 
 /// How much of a file is checked before it is used.

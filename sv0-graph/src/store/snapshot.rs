@@ -153,6 +153,7 @@ impl Snapshot {
                 .filter_map(|(r, t)| Some((*r, NodeType::from_u8(*t)?)))
                 .collect(),
             records: manifest.records as usize,
+            bytes: manifest.chunks.iter().map(|c| c.offset.saturating_add(c.len)).max().unwrap_or(0),
         };
         let cells = manifest.chunks.iter().map(|_| OnceLock::new()).collect();
         let lookup = Lookup::new(&manifest.chunks);
