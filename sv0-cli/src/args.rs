@@ -66,6 +66,16 @@ pub(crate) enum Command {
     /// The snapshots of a store
     #[command(after_help = "Example:\n  sv0 snapshots acme.sv0")]
     Snapshots(StoreArgs),
+    /// What changed between two snapshots, and the authority gained and lost
+    #[command(
+        after_help = "Examples:\n  sv0 diff acme.sv0 1 2\n  sv0 diff acme.sv0 2026-05-01 2026-05-14 --format json"
+    )]
+    Diff(DiffArgs),
+    /// Drop old snapshots and what crashed writers left
+    #[command(
+        after_help = "Examples:\n  sv0 compact acme.sv0                    keep all snapshots\n  sv0 compact acme.sv0 --keep newest:12   the twelve newest\n  sv0 compact acme.sv0 --keep 3,2026-05-01,audit   these and the newest"
+    )]
+    Compact(CompactArgs),
     /// Print a shell's completion script
     #[command(after_help = "Example:\n  sv0 completions bash > /etc/bash_completion.d/sv0")]
     Completions {
@@ -378,6 +388,31 @@ pub(crate) struct WhoCanArgs {
 pub(crate) struct StoreArgs {
     /// The store
     pub store: PathBuf,
+    /// Output format
+    #[arg(long)]
+    pub format: Option<DocumentFormat>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The store
+    pub store: PathBuf,
+    /// The earlier snapshot: number, date or name
+    pub from: String,
+    /// The later snapshot; default: the newest
+    pub to: Option<String>,
+    /// Output format
+    #[arg(long)]
+    pub format: Option<DocumentFormat>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompactArgs {
+    /// The store
+    pub store: PathBuf,
+    /// What stays: all, newest:N, or snapshots by number, date or name; the newest stays always
+    #[arg(long, default_value = "all")]
+    pub keep: String,
     /// Output format
     #[arg(long)]
     pub format: Option<DocumentFormat>,

@@ -12,12 +12,30 @@ use crate::args::SourceArgs;
 use crate::failure::Failure;
 use crate::output;
 
-/// Opens a store for reading, through a mapping.
+/// Opens a store for reading: one's own through a mapping, a file from elsewhere piece by piece, because a mapping of a
+/// file that its owner cuts meanwhile would kill this process.
 #[allow(unsafe_code, reason = "the one call of `Store::map` outside of sv0-graph")]
 pub(crate) fn open(path: &Path) -> Result<Store, Failure> {
+    if !is_own(path) {
+        return Store::open(path).map_err(|e| named(path, e));
+    }
     // SAFETY: the command line maps stores for the length of one command. sv0 itself only appends to a store; that
     // nobody else truncates or rewrites the file meanwhile is what the user of a database file promises.
     unsafe { Store::map(path) }.map_err(|e| named(path, e))
+}
+
+/// Whether the file belongs to the user and nobody else may write it.
+fn is_own(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(path).is_ok_and(|m| m.uid() == rustix::process::geteuid().as_raw() && m.mode() & 0o022 == 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
 }
 
 fn named(path: &Path, e: sv0_graph::StoreError) -> Failure {

@@ -46,6 +46,8 @@ fn main() -> ExitCode {
         Command::Info(a) => store::info(&a),
         Command::Verify(a) => store::verify(&a),
         Command::Snapshots(a) => store::snapshots(&a),
+        Command::Diff(a) => commands::history::diff(&a),
+        Command::Compact(a) => commands::history::compact(&a),
         Command::Completions { shell } => commands::completions(shell),
         Command::Man => commands::man(),
     };

@@ -154,3 +154,69 @@ fn info_verify_schema_completions_man() {
     assert!(text(&sv0(&["rules", "list", "--format", "table"]).stdout).contains("orphaned-automation"));
     assert!(text(&sv0(&["rules", "show", "scope-drift", "--format", "table"]).stdout).contains("$$baseline"));
 }
+
+#[test]
+fn diff_says_what_changed_and_compact_drops_what_is_told() {
+    let (_dir, s) = store();
+    let o = sv0(&["diff", &s, "1", "--format", "json"]);
+    assert!(o.status.success(), "{}", text(&o.stderr));
+    let doc: Json = serde_json::from_slice(&o.stdout).unwrap();
+    assert_eq!((&doc["from"]["snapshot"], &doc["to"]["snapshot"]), (&1.into(), &2.into()));
+    assert!(!doc["changes"].as_object().unwrap().is_empty());
+    let gained = doc["authority_gained"].as_array().unwrap();
+    assert!(!gained.is_empty());
+    assert!(gained.iter().all(|e| e["after"].is_string() && e["before"] != e["after"]), "{gained:?}");
+    let table = text(&sv0(&["diff", &s, "1", "2", "--format", "table"]).stdout);
+    assert!(table.contains("Authority gained") && table.contains("ADDED"), "{table}");
+    let o = sv0(&["diff", &s, "2", "1"]);
+    assert_eq!(o.status.code(), Some(2));
+    assert!(text(&o.stderr).contains("name the earlier one first"));
+    assert!(text(&sv0(&["diff", &s, "2", "2", "--format", "table"]).stdout).contains("Nothing changed"));
+    for (keep, part) in [("newest:0", "isn't a number"), ("7", "there is no snapshot `7`")] {
+        let o = sv0(&["compact", &s, "--keep", keep]);
+        assert_eq!(o.status.code(), Some(2));
+        assert!(text(&o.stderr).contains(part), "{}", text(&o.stderr));
+    }
+    let before = sv0(&["check", &s, "--format", "json"]).stdout;
+    let o = sv0(&["compact", &s, "--keep", "newest:2", "--format", "json"]);
+    let doc: Json = serde_json::from_slice(&o.stdout).unwrap();
+    assert_eq!((&doc["kept"], &doc["dropped"]), (&2.into(), &0.into()));
+    assert_eq!(text(&before), text(&sv0(&["check", &s, "--format", "json"]).stdout));
+    let o = sv0(&["compact", &s, "--keep", "newest:1", "--format", "json"]);
+    assert_eq!(serde_json::from_slice::<Json>(&o.stdout).unwrap()["dropped"], 1);
+    assert!(sv0(&["verify", &s]).status.success());
+    assert_eq!(sv0(&["compact", "/nowhere/x.sv0"]).status.code(), Some(2));
+}
+
+#[test]
+fn load_reads_a_folder_of_tables() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| std::fs::write(dir.path().join(name), content).unwrap();
+    write(
+        "nodes_identity.csv",
+        "id,name,kind,created_at\nbot,Bot,entra.service_principal,1700000000\nold,\"Old, bot\",aws.role,1600000000\n",
+    );
+    write("nodes_role.ndjson", "{\"id\": \"admin\", \"name\": \"Admin\"}\n");
+    write("edges_HAS_ROLE__identity__role.csv", "src_id,dst_id,weight\nbot,admin,0.5\n");
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let folder = dir.path().to_str().unwrap();
+    let store = path("org.sv0");
+    let o = sv0(&["load", &store, folder]);
+    assert_eq!(o.status.code(), Some(2));
+    let err = text(&o.stderr);
+    assert!(err.contains("column `weight` isn't an edge property; write in the schema file"), "{err}");
+    write("schema.toml", "[node_columns.created_at]\nunit = \"s\"\n[edge_columns.weight]\ntype = \"float\"\n");
+    let spec = path("schema.toml");
+    let o = sv0(&["load", &store, folder, "--schema", &spec, "--format", "json"]);
+    assert!(o.status.success(), "{}", text(&o.stderr));
+    let doc: Json = serde_json::from_slice(&o.stdout).unwrap();
+    assert_eq!((&doc["snapshots"][0]["nodes"], &doc["snapshots"][0]["edges"]), (&3.into(), &1.into()));
+    assert_eq!(doc["snapshots"][0]["time"], "2023-11-14T22:13:20Z");
+    let q = "MATCH (i:identity)-[e:HAS_ROLE]->(r) RETURN i.name AS i, e.weight AS w, r.name AS r, i.created_at AS c";
+    let doc: Json = serde_json::from_slice(&sv0(&["query", &store, q]).stdout).unwrap();
+    assert_eq!(doc["rows"][0], serde_json::json!(["Bot", 0.5, "Admin", "2023-11-14T22:13:20Z"]));
+    let o = sv0(&["load", &store, folder, "--schema", &spec]);
+    assert_eq!(o.status.code(), Some(2));
+    assert!(text(&o.stderr).contains("isn't empty"), "{}", text(&o.stderr));
+    assert_eq!(sv0(&["load", &path("x.sv0")]).status.code(), Some(2));
+}
