@@ -120,6 +120,40 @@ fn same_input_same_bytes_whatever_the_order_in_a_batch() {
 }
 
 #[test]
+fn same_batches_same_bytes_by_any_number_of_threads_and_in_any_order() {
+    let edge = |ty, a: u32, b: u32| sv0_graph::EdgeInput::new(ty, key(&format!("n{a}")), key(&format!("n{b}")));
+    let batches = |reverse: bool| -> Vec<GraphBatch> {
+        (0..3u32)
+            .map(|round| {
+                let mut b = GraphBatch::new("t", i64::from(round));
+                for i in (0..3000).filter(|i| round == 0 || i % 40 == round) {
+                    let n = NodeInput::new(key(&format!("n{i}")), NodeType::Identity, "k");
+                    b.nodes.push(n.with("name", Value::str(format!("{round} {}", i % 7))));
+                    b.edges.push(edge("CAN_ASSUME", i, (i * 31 + round) % 3000));
+                }
+                if reverse {
+                    b.nodes.reverse();
+                    b.edges.reverse();
+                }
+                b
+            })
+            .collect()
+    };
+    let bytes = |threads: usize, reverse: bool| {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("g.sv0");
+        let mut store = Store::open_or_create(&path, Schema::canonical()).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| batches(reverse).into_iter().for_each(|b| drop(commit(&mut store, b, "x"))));
+        std::fs::read(path).unwrap()
+    };
+    let first = bytes(1, false);
+    for threads in [1, 2, 4, 8] {
+        assert!(bytes(threads, true) == first, "{threads} threads");
+    }
+}
+
+#[test]
 fn one_writer() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("g.sv0");
