@@ -58,6 +58,12 @@ fn main() {
         first_lookup(Path::new(&args[1]), &NodeKey::new(args[2].as_str(), args[3].as_str()), args[4] == "map");
         return;
     }
+    if args.get(1).is_some_and(|a| a == "opens") {
+        let t = Instant::now();
+        (0..500).for_each(|_| drop(black_box(map(Path::new(&args[0])))));
+        println!("open, mapped, repeated: {:?}", t.elapsed() / 500);
+        return;
+    }
     let dir = tempfile::tempdir_in(Path::new(&args[0]).parent().unwrap()).unwrap();
     let path = dir.path().join("copy.sv0");
     std::fs::copy(&args[0], &path).unwrap();

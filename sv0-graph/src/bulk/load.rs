@@ -617,21 +617,25 @@ pub(super) fn edges(
         }
     };
     let by_end = encode::by_end(&to);
-    let mut sealed: Sealed = encode::encode_out(ty.0, n.group_rows, &from, &to).into_par_iter().map(seal).collect();
+    let outward = encode::encode_out(ty.0, n.group_rows, &from, &to);
     let inward = encode::encode_in(ty.0, n.group_rows, &from, &to, &by_end);
-    sealed.extend(inward.into_par_iter().map(seal).collect::<Vec<_>>());
     let groups = encode::by_group(&from);
-    let columns = groups
-        .par_iter()
-        .map(|(g, range)| {
+    // In the order of a spill: group by group what runs along the starts, then what runs along the ends.
+    let along: Vec<Sealed> = outward
+        .into_par_iter()
+        .zip(groups.par_iter())
+        .map(|(out, (g, range))| {
             let pick = match &order {
                 None => Pick::Range(range.clone()),
                 Some(o) => Pick::List(&o[range.clone()]),
             };
-            rows.encode(s, ty, *g, &pick)
+            let mut sealed = vec![seal(out)];
+            sealed.extend(rows.encode(s, ty, *g, &pick)?);
+            Ok(sealed)
         })
         .collect::<Result<Vec<Sealed>, TableError>>()?;
-    sealed.extend(columns.into_iter().flatten());
+    let mut sealed: Sealed = along.into_iter().flatten().collect();
+    sealed.extend(inward.into_par_iter().map(seal).collect::<Vec<_>>());
     sink(sealed)?;
     Ok(Edges {
         ty,

@@ -278,7 +278,7 @@ pub(crate) fn index_cells(cells: &[Cell]) -> Option<(u32, Vec<u8>)> {
 }
 
 /// How many keys a partition of the key index holds, about.
-const PARTITION: usize = 4096;
+const PARTITION: usize = 16_384;
 
 /// The key index of all live nodes: its partitions, and how many.
 pub(crate) fn encode_keys(mut keys: Vec<(u64, u32)>) -> (Vec<NewChunk>, u32) {

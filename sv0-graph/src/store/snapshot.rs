@@ -34,7 +34,8 @@ struct Inner {
     schema: Arc<Schema>,
     bounds: Bounds,
     lookup: Lookup,
-    cells: Vec<OnceLock<Result<Chunk, StoreError>>>,
+    /// Boxed, so that a section that nobody touches costs two words.
+    cells: Vec<OnceLock<Box<Result<Chunk, StoreError>>>>,
 }
 
 /// A snapshot's figures.
@@ -504,8 +505,9 @@ impl Inner {
                 };
                 let edges = along.and_then(|k| self.position(k.key(a, 0, g))).map(|p| self.manifest.chunks[p].aux);
                 let beside = Beside { edges: edges.unwrap_or(0) as usize };
-                Chunk::load(&self.media, self.map.as_ref(), c, &self.schema, &self.bounds, &beside)
+                Box::new(Chunk::load(&self.media, self.map.as_ref(), c, &self.schema, &self.bounds, &beside))
             })
+            .as_ref()
             .as_ref()
             .map_err(Clone::clone)
     }
