@@ -85,6 +85,13 @@ pub trait Vfs: Send + Sync + fmt::Debug {
     /// # Errors
     /// The system's.
     fn is_current(&self, path: &Path, file: &dyn VfsFile) -> io::Result<bool>;
+    /// The path that a path means, links followed and made absolute, so that it goes on meaning it. The file exists.
+    ///
+    /// # Errors
+    /// The system's.
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(path.to_owned())
+    }
     /// Gives a file another name, replacing what has that name.
     ///
     /// # Errors
@@ -177,8 +184,19 @@ impl Vfs for OsVfs {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn VfsFile>> {
         let write = mode != OpenMode::Read;
         let truncate = mode == OpenMode::Truncate;
-        let file = OpenOptions::new().read(true).write(write).create(write).truncate(truncate).open(path)?;
-        Ok(Arc::new(file))
+        let mut options = OpenOptions::new();
+        options.read(true).write(write).create(write).truncate(truncate);
+        #[cfg(unix)]
+        if truncate {
+            // Helpers beside a store hold what the store holds: nobody else's business.
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        Ok(Arc::new(options.open(path)?))
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        std::fs::canonicalize(path)
     }
 
     fn is_current(&self, path: &Path, file: &dyn VfsFile) -> io::Result<bool> {

@@ -300,10 +300,18 @@ fn check(slice: &TableSlice, keys: usize, schema: &Schema, edges: bool, file: &d
             let (found, want) = (c.data.prop_type().name(), p.ty.name());
             return bad(format!("column `{}` holds {found}, the schema says {want}", c.name));
         }
-        if let ColumnData::Coded { codes, dictionary } = &c.data
-            && codes.iter().any(|n| *n as usize >= dictionary.len().max(1))
-        {
-            return bad(format!("column `{}` has a code beyond its dictionary", c.name));
+        let known = |i: usize| c.known.as_ref().is_none_or(|k| k[i]);
+        let broken = match &c.data {
+            ColumnData::Coded { codes, dictionary } => {
+                codes.iter().enumerate().any(|(i, n)| *n as usize >= dictionary.len() && known(i))
+            }
+            ColumnData::TextList { ends, items } => {
+                !ends.is_sorted() || ends.last().is_some_and(|e| *e as usize > items.len())
+            }
+            _ => false,
+        };
+        if broken {
+            return bad(format!("column `{}` has a number beyond its texts", c.name));
         }
     }
     Ok(())
@@ -501,15 +509,18 @@ impl EdgeRows {
             b.into_bytes()
         };
         put(edge_column::SOURCES, fixed(&|b| column::encode_constant_list(b, n, &s.input.source)));
-        let origins = match (&self.records[..], pick) {
-            ([(record, _)], _) => fixed(&|b| column::encode_constant_origin(b, n, *record)),
-            (_, Pick::List(list)) => {
-                let rows: Vec<[(u32, Arc<str>); 1]> = list.iter().map(|i| [(self.record(*i), Arc::from(""))]).collect();
-                fixed(&|b| column::encode_origins(b, rows.iter().map(|r| &r[..])))
+        let records: Vec<u32> = match (&self.records[..], pick) {
+            ([(record, _)], _) => vec![*record; n.min(1)],
+            (_, Pick::List(list)) => list.iter().map(|i| self.record(*i)).collect(),
+            (_, Pick::Range(r)) => (count(r.start)..count(r.end)).map(|i| self.record(i)).collect(),
+        };
+        // By the group's own rows, whatever else the type has.
+        let origins = match records.first() {
+            Some(first) if records.iter().all(|r| r == first) => {
+                fixed(&|b| column::encode_constant_origin(b, n, *first))
             }
-            (_, Pick::Range(r)) => {
-                let rows: Vec<[(u32, Arc<str>); 1]> =
-                    (count(r.start)..count(r.end)).map(|i| [(self.record(i), Arc::from(""))]).collect();
+            _ => {
+                let rows: Vec<[(u32, Arc<str>); 1]> = records.iter().map(|r| [(*r, Arc::from(""))]).collect();
                 fixed(&|b| column::encode_origins(b, rows.iter().map(|r| &r[..])))
             }
         };
@@ -547,6 +558,8 @@ impl EdgeRows {
                 put(column, bytes);
             }
         }
+        // By number: after a spill columns come in another order.
+        sealed.sort_by_key(|(c, _)| c.key);
         Ok(sealed)
     }
 }
@@ -589,7 +602,8 @@ pub(super) fn edges(
                 }
                 read += slice.rows as u64;
                 share.rows(read);
-                if rows.bytes() > spill.cap {
+                // Numbers of rows are 32 bits wide.
+                if rows.bytes() > spill.cap || rows.from.len() > 1 << 31 {
                     let full = std::mem::take(&mut rows);
                     if let Err(e) = spill.take(full) {
                         failed = Some(e);
@@ -621,7 +635,7 @@ pub(super) fn edges(
     let inward = encode::encode_in(ty.0, n.group_rows, &from, &to, &by_end);
     let groups = encode::by_group(&from);
     // In the order of a spill: group by group what runs along the starts, then what runs along the ends.
-    let along: Vec<Sealed> = outward
+    let along = outward
         .into_par_iter()
         .zip(groups.par_iter())
         .map(|(out, (g, range))| {
@@ -633,7 +647,9 @@ pub(super) fn edges(
             sealed.extend(rows.encode(s, ty, *g, &pick)?);
             Ok(sealed)
         })
-        .collect::<Result<Vec<Sealed>, TableError>>()?;
+        .collect::<Vec<Result<Sealed, TableError>>>();
+    // The first error in order, whichever thread was first.
+    let along = along.into_iter().collect::<Result<Vec<Sealed>, TableError>>()?;
     let mut sealed: Sealed = along.into_iter().flatten().collect();
     sealed.extend(inward.into_par_iter().map(seal).collect::<Vec<_>>());
     sink(sealed)?;

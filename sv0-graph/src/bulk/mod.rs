@@ -154,8 +154,8 @@ fn run(
     drop(keys);
     let edges = largest_first(edges, |(_, t)| t.table.bytes());
     let ordered = Ordered::new(appender);
-    // Every type in work may hold its share.
-    let cap = options.memory / rayon::current_num_threads().clamp(1, edges.len().max(1));
+    // Every type may hold its share, whatever the number of threads: what is spilled doesn't depend on it.
+    let cap = options.memory / edges.len().max(1);
     let loaded = ordered_map(&edges, |i, (ty, tables)| -> Result<Edges, LoadError> {
         let mut spill = Spill::new(target.vfs, target.beside(&format!("load-{}", ty.0)), cap);
         let e = load::edges(&s, &numbering, *ty, tables, &mut spill, &mut |sealed| ordered.put(i, sealed))?;

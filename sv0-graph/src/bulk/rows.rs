@@ -19,14 +19,17 @@ pub(crate) struct Interner {
 }
 
 impl Interner {
-    pub(crate) fn number(&mut self, text: &str) -> u32 {
+    /// `None` where the texts exceed 4 GiB in all.
+    pub(crate) fn number(&mut self, text: &str) -> Option<u32> {
         if let Some(n) = self.numbers.get(text) {
-            return *n;
+            return Some(*n);
         }
-        let n = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
-        self.texts.push(text);
+        let n = u32::try_from(self.texts.len()).ok()?;
+        if !self.texts.push(text) {
+            return None;
+        }
         self.numbers.insert(text.into(), n);
-        n
+        Some(n)
     }
 }
 
@@ -39,6 +42,16 @@ enum Data {
     Text(Texts),
     Coded(Vec<u32>, Interner),
     List { ends: Vec<u32>, codes: Vec<u32>, items: Interner },
+}
+
+impl Interner {
+    /// Forgets many texts: what follows is gathered anew. Few are kept, because they are likely to come again.
+    fn shrink(&mut self) {
+        const FEW: usize = 4096;
+        if self.texts.len() > FEW {
+            *self = Self::default();
+        }
+    }
 }
 
 /// A column that grows.
@@ -138,24 +151,28 @@ impl GrowingColumn {
                 codes[range.clone()].iter().all(|c| v.push(dictionary.get(*c as usize)))
             }
             (Data::Coded(v, interner), ColumnData::Coded { codes, dictionary }) => {
-                let map: Vec<u32> = dictionary.iter().map(|t| interner.number(t)).collect();
-                v.extend(codes[range.clone()].iter().map(|c| map.get(*c as usize).copied().unwrap_or(0)));
-                true
+                match dictionary.iter().map(|t| interner.number(t)).collect::<Option<Vec<u32>>>() {
+                    Some(map) => {
+                        // What stands in a row that isn't known may be any number.
+                        v.extend(codes[range.clone()].iter().map(|c| map.get(*c as usize).copied().unwrap_or(0)));
+                        true
+                    }
+                    None => false,
+                }
             }
             // A column that was coded at first and now isn't: texts one by one.
             (Data::Coded(v, interner), ColumnData::Text(w)) => {
-                v.extend(range.clone().map(|i| interner.number(w.get(i))));
-                true
+                range.clone().all(|i| interner.number(w.get(i)).map(|n| v.push(n)).is_some())
             }
             (Data::List { ends, codes, items }, ColumnData::TextList { ends: more, items: texts }) => {
-                for row in range.clone() {
+                range.clone().all(|row| {
                     let from = if row == 0 { 0 } else { more[row - 1] };
-                    for i in from..more[row] {
-                        codes.push(items.number(texts.get(i as usize)));
-                    }
-                    ends.push(u32::try_from(codes.len()).unwrap_or(u32::MAX));
-                }
-                true
+                    let fits =
+                        (from..more[row]).all(|i| items.number(texts.get(i as usize)).map(|n| codes.push(n)).is_some());
+                    let end = u32::try_from(codes.len());
+                    ends.push(end.unwrap_or(u32::MAX));
+                    fits && end.is_ok()
+                })
             }
             _ => false,
         };
@@ -190,7 +207,7 @@ impl GrowingColumn {
                 t.push("");
             }),
             Data::Coded(v, interner) => {
-                let nothing = interner.number("");
+                let nothing = interner.number("").unwrap_or(0);
                 v.resize(all, nothing);
             }
             Data::List { ends, .. } => {
@@ -207,10 +224,14 @@ impl GrowingColumn {
             Data::Int(v) | Data::Timestamp(v) => v.clear(),
             Data::Float(v) => v.clear(),
             Data::Text(t) => *t = Texts::new(),
-            Data::Coded(v, _) => v.clear(),
-            Data::List { ends, codes, .. } => {
+            Data::Coded(v, interner) => {
+                v.clear();
+                interner.shrink();
+            }
+            Data::List { ends, codes, items } => {
                 ends.clear();
                 codes.clear();
+                items.shrink();
             }
         }
     }
@@ -255,7 +276,13 @@ impl GrowingColumn {
             }
             Data::Coded(v, interner) => {
                 let codes: Vec<u32> = pick.iter().map(|i| if is(i) { v[i] + 1 } else { 0 }).collect();
-                column::encode_numbered(&mut b, &codes, &|n| interner.texts.get(n as usize - 1));
+                let text = |n: u32| interner.texts.get(n as usize - 1);
+                if column::are_many(&codes) {
+                    // As any texts: how they came doesn't show.
+                    column::encode_texts(&mut b, codes.iter().map(|n| (*n > 0).then(|| text(*n))));
+                } else {
+                    column::encode_numbered(&mut b, &codes, &text);
+                }
             }
             Data::List { ends, codes, items } => {
                 let rows = pick.iter().map(|i| {
@@ -294,7 +321,7 @@ impl GrowingColumn {
                 let mut own = Interner::default();
                 let texts = t.iter().enumerate().filter(|(i, _)| is(*i));
                 for (i, s) in texts {
-                    put(own.number(s), i);
+                    put(own.number(s)?, i);
                     if own.texts.len() > encode::MOST_VALUES {
                         return None;
                     }
@@ -321,7 +348,7 @@ impl GrowingColumn {
             Data::Text(t) => ColumnData::Text(pick.iter().map(|i| t.get(i)).collect()),
             Data::Coded(v, interner) => {
                 let mut own = Interner::default();
-                let codes = pick.iter().map(|i| own.number(interner.texts.get(v[i] as usize))).collect();
+                let codes = pick.iter().map(|i| own.number(interner.texts.get(v[i] as usize)).unwrap_or(0)).collect();
                 ColumnData::Coded { codes, dictionary: own.texts }
             }
             Data::List { ends, codes, items } => {

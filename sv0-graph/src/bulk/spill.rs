@@ -137,8 +137,11 @@ impl<'a> Spill<'a> {
         for (r, n) in &rows.records {
             record_of.extend(std::iter::repeat_n(*r, *n));
         }
-        for (g, list) in by_group {
-            let pick = Pick::List(&list);
+        // In pieces that an archive can hold.
+        const PIECE: usize = 1 << 20;
+        let pieces = by_group.iter().flat_map(|(g, list)| list.chunks(PIECE).map(move |part| (*g, part)));
+        for (g, list) in pieces {
+            let pick = Pick::List(list);
             let block = Block {
                 from: pick.of(&rows.from).into_owned(),
                 to: pick.of(&rows.to).into_owned(),

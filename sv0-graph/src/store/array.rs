@@ -239,7 +239,17 @@ impl<'a> Cursor<'a> {
         if head.is_some_and(|b| idx(u32::from_le_bytes(*b)) > bytes) {
             return Err("row count");
         }
-        self.texts(count)
+        let heap = self.texts(count)?;
+        // Distinct and ascending: they are searched by halves.
+        let mut last: Option<&str> = None;
+        for i in 0..heap.len() {
+            let text = heap.get(self.bytes, i);
+            if last.is_some_and(|l| l >= text) {
+                return Err("texts don't ascend");
+            }
+            last = Some(text);
+        }
+        Ok(heap)
     }
 
     /// A packed array of `count` numbers in `0..below`, not descending if `sorted`.
@@ -251,7 +261,7 @@ impl<'a> Cursor<'a> {
         if !p.fits(self.bytes, below) {
             return Err("number out of range");
         }
-        if sorted && p.width > 0 {
+        if sorted && (p.width > 0 || p.slope < 0) {
             let mut last = i64::MIN;
             let ascends = p.iter(self.bytes).fold(true, |ok, v| {
                 let ok = ok & (v >= last);

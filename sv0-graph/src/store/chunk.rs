@@ -221,18 +221,16 @@ fn parse(bytes: &[u8], c: &ChunkRef, schema: &Schema, bounds: &Bounds, beside: &
         }
         Kind::NodeColumn => {
             let ty = node_column_type(schema, a).ok_or("unknown property")?;
-            let column = Column::parse(&mut cur, ty, bounds.records)?;
-            same(column.rows)?;
             if rows > group_rows {
                 return Err("row count");
             }
+            let column = Column::parse(&mut cur, ty, bounds.records, rows)?;
             Body::Column(column)
         }
         Kind::EdgeColumn => {
             let ty = edge_column_type(schema, b).ok_or("unknown property")?;
-            let column = Column::parse(&mut cur, ty, bounds.records)?;
-            same(column.rows)?;
             same(beside.edges)?;
+            let column = Column::parse(&mut cur, ty, bounds.records, rows)?;
             Body::Column(column)
         }
         Kind::NodePatch | Kind::EdgePatch => {
@@ -250,8 +248,7 @@ fn parse(bytes: &[u8], c: &ChunkRef, schema: &Schema, bounds: &Bounds, beside: &
                 }
                 last = r;
             }
-            let column = Column::parse(&mut cur, ty.ok_or("unknown property")?, bounds.records)?;
-            same(column.rows)?;
+            let column = Column::parse(&mut cur, ty.ok_or("unknown property")?, bounds.records, rows)?;
             Body::Patch { rows: at, column }
         }
         Kind::Out | Kind::In => {
@@ -300,6 +297,24 @@ fn parse(bytes: &[u8], c: &ChunkRef, schema: &Schema, bounds: &Bounds, beside: &
             };
             if !sorted {
                 return Err("key order");
+            }
+            // Equal hashes are looked through one by one.
+            const RUN: usize = 64;
+            let long = if wide {
+                let w: &[u64] = bytemuck::try_cast_slice(
+                    bytes.get(hashes..hashes.saturating_add(rows.saturating_mul(8))).unwrap_or(&[]),
+                )
+                .unwrap_or(&[]);
+                w.windows(RUN).any(|r| r.first() == r.last())
+            } else {
+                let w: &[u32] = bytemuck::try_cast_slice(
+                    bytes.get(hashes..hashes.saturating_add(rows.saturating_mul(4))).unwrap_or(&[]),
+                )
+                .unwrap_or(&[]);
+                w.windows(RUN).any(|r| r.first() == r.last())
+            };
+            if long {
+                return Err("too many keys with one hash");
             }
             let (ids, list) = cur.u32s(rows)?;
             if list.iter().any(|id| bounds.type_of(*id).is_none()) {

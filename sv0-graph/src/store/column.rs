@@ -32,6 +32,9 @@ const KIND_TIMESTAMP: u32 = 7;
 const KIND_LIST: u32 = 8;
 const KIND_ORIGINS: u32 = 9;
 
+/// A row's origins expand to this many bytes of pointers at most.
+const MOST_ORIGIN_BYTES: usize = 64 << 20;
+
 /// Lists of more items a row than this have a bit an item at least, so that a short file can't claim a long list.
 const ITEMS: usize = 16;
 
@@ -152,6 +155,15 @@ pub(crate) fn encode_constant_origin(b: &mut Buffer, rows: usize, record: u32) {
     b.packed(&[]);
 }
 
+/// How many texts are few enough to be always coded.
+const FEW_TEXTS: usize = 1024;
+
+/// Whether numbers of texts (0 is none) are more than are always coded.
+pub(crate) fn are_many(numbers: &[u32]) -> bool {
+    let mut seen: std::collections::HashSet<u32, Keyed> = std::collections::HashSet::default();
+    numbers.iter().any(|n| *n > 0 && seen.insert(*n) && seen.len() > FEW_TEXTS)
+}
+
 /// Texts: with a dictionary, unless they hardly repeat.
 pub(crate) fn encode_texts<'a>(b: &mut Buffer, values: impl Iterator<Item = Option<&'a str>> + Clone) {
     let mut seen: HashMap<&str, u32, Keyed> = HashMap::default();
@@ -167,7 +179,7 @@ pub(crate) fn encode_texts<'a>(b: &mut Buffer, values: impl Iterator<Item = Opti
         present += 1;
         let next = u32::try_from(seen.len()).unwrap_or(u32::MAX).saturating_add(1);
         codes.push(*seen.entry(s).or_insert(next));
-        if seen.len() > 1024 && seen.len() > present / 2 {
+        if seen.len() > FEW_TEXTS && seen.len() > present / 2 {
             plain = true;
             break;
         }
@@ -343,11 +355,19 @@ enum Body {
 }
 
 impl Column {
-    /// Parses and checks a column of `ty` (`None`: origins).
-    pub(crate) fn parse(c: &mut Cursor<'_>, ty: Option<PropType>, records: usize) -> Result<Self, &'static str> {
+    /// Parses and checks a column of `ty` (`None`: origins) with this many rows.
+    pub(crate) fn parse(
+        c: &mut Cursor<'_>,
+        ty: Option<PropType>,
+        records: usize,
+        expected: usize,
+    ) -> Result<Self, &'static str> {
         let (_, head) = c.u32s(4)?;
         let [kind, known, rows, _] = *head else { return Err("length") };
         let rows = super::array::idx(rows);
+        if rows != expected {
+            return Err("row count");
+        }
         let known = match known {
             ALL_KNOWN => None,
             SOME_KNOWN => Some(c.bits(rows)?),
@@ -404,7 +424,17 @@ impl Column {
                 }
                 Ok(())
             }
-            Body::Origins { ends, records, codes, number_ends, numbers, .. } => {
+            Body::Origins { ends, records, codes, heap, number_ends, numbers } => {
+                // What one row says is bounded, whatever its entries share.
+                let longest = (0..heap.len()).map(|i| {
+                    let t = heap.get(bytes, i);
+                    t.len().saturating_add(t.bytes().filter(|b| *b == b'#').count().saturating_mul(20))
+                });
+                let most = longest.max().unwrap_or(0);
+                let entries = (0..self.rows).map(|r| span(ends, bytes, r).len()).max().unwrap_or(0);
+                if entries.saturating_mul(most) > MOST_ORIGIN_BYTES {
+                    return Err("too much text in a row");
+                }
                 let known = |r: i64| usize::try_from(r).is_ok_and(|r| r < all_records);
                 if !same(last(ends), codes.count) || !records.iter(bytes).all(known) {
                     return Err("record out of range");
@@ -527,7 +557,7 @@ mod tests {
         let words: Vec<u64> = bytes.chunks(8).map(|c| u64::from_le_bytes(c.try_into().unwrap())).collect();
         let bytes: &[u8] = bytemuck::cast_slice(&words);
         let mut c = Cursor::new(bytes);
-        let column = Column::parse(&mut c, None, 2).unwrap();
+        let column = Column::parse(&mut c, None, 2, 3).unwrap();
         c.end().unwrap();
         assert_eq!(column.origins(bytes, 0), origins);
         assert!(column.origins(bytes, 1).is_empty());

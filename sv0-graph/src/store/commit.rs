@@ -118,7 +118,7 @@ fn nodes(base: &Snapshot, w: &Working, out: &mut Encoded) -> Result<Vec<(u64, u3
             }
             (Some(_), None) => {
                 set.removed.insert(u64::from(*id));
-                *counted -= 1;
+                *counted = counted.saturating_sub(1);
             }
             (Some(o), Some(n)) if o.props != n.props => {
                 set.changed.insert(u64::from(*id));
@@ -303,6 +303,13 @@ fn edges(
         .filter(|p| key_parts(p.key).0 == ty.0)
         .map(|p| p.rows as usize + p.aux as usize)
         .sum();
+    // Changed edges leave the adjacency alone: what their columns' patches hold counts, too.
+    let mut columns: BTreeMap<u16, u32> = BTreeMap::new();
+    for p in m.chunks_of(Kind::EdgePatch).iter().filter(|p| key_parts(p.key).0 == ty.0) {
+        let rows = columns.entry(key_parts(p.key).2).or_default();
+        *rows = p.rows.max(*rows);
+    }
+    let patched = patched.max(columns.values().map(|r| *r as usize).sum());
     if out.layout.patches(patched + c.added.len() + c.changed.len() + c.removed.len(), all) {
         patch_edges(base, w, ty, &c, out)?;
         adjust(statistics, base, w, ty, &c)?;
@@ -324,7 +331,7 @@ fn adjust(
         let (from, to) = (w.type_of(from) as u8, w.type_of(to) as u8);
         let found = statistics.iter_mut().find(|s| (s.edge_type, s.from, s.to) == (ty.0, from, to));
         match found {
-            Some(s) if more => s.edges += 1,
+            Some(s) if more => s.edges = s.edges.saturating_add(1),
             Some(s) => s.edges = s.edges.saturating_sub(1),
             None if more => statistics.push(TypeStatistics {
                 edge_type: ty.0,
@@ -420,11 +427,11 @@ fn rewrite_edges(
         for (ordinal, (.., origin)) in (0u32..).zip(part) {
             if let From::Slot(slot, old) = origin {
                 let id = edge_id(ty, g, ordinal).0;
-                if old.is_some() {
-                    set.changed.insert(id)
-                } else {
-                    set.added.insert(id)
-                };
+                match old {
+                    Some(true) => _ = set.changed.insert(id),
+                    Some(false) => {}
+                    None => _ = set.added.insert(id),
+                }
                 columns.extend(slot.rec.props.iter().map(|(p, _)| p.0));
             }
         }
@@ -597,7 +604,8 @@ fn keys(base: &Snapshot, w: &Working, mut new_keys: Vec<(u64, u32)>, out: &mut E
     }
     let delta = Kind::KeyDelta.key(0, 0, 0);
     if let Some(Chunk { body: Body::Keys(k), bytes }) = base.chunk(delta)? {
-        new_keys.extend(k.wide(bytes.as_slice()));
+        // What is gone stays in no list: a key that comes and goes would fill it.
+        new_keys.extend(k.wide(bytes.as_slice()).filter(|(_, id)| w.is_live(*id)));
     }
     let all: u64 = out.node_counts.iter().sum();
     if base.manifest().key_partitions > 0 && new_keys.len().saturating_mul(16) <= usize::try_from(all).unwrap_or(0) {
@@ -624,7 +632,8 @@ fn records(base: &Snapshot, w: &Working, out: &mut Encoded) -> Result<(), StoreE
     }
     let old = base.manifest().chunks_of(Kind::Records);
     let mut texts: Vec<String> = w.records.iter().map(encode::record_text).collect();
-    let (mut section, mut first) = (u16::try_from(old.len()).unwrap_or(u16::MAX), w.base_records());
+    let limit = StoreError::Limit { which: "the number of sections of records", max: 65_535 };
+    let (mut section, mut first) = (u16::try_from(old.len()).map_err(|_| limit)?, w.base_records());
     if let Some(ChunkRef { rows, aux, key, .. }) = old.last()
         && *rows as usize + texts.len() <= encode::RECORDS_PER_CHUNK
     {

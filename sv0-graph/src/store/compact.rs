@@ -73,6 +73,15 @@ impl Store {
             None => Media::new(Arc::new(MemoryFile::default())),
         };
         let written = self.copy(&media, &kept).and_then(|w| {
+            if !media.like(&self.media)? {
+                return Err(StoreError::HardLinked);
+            }
+            if let Some(path) = &self.path
+                && !self.media.is_current(&*self.vfs, path)?
+            {
+                // Somebody has put another file in this one's place: it isn't ours to replace.
+                return Err(StoreError::Locked);
+            }
             if let (Some(from), Some(to)) = (&temporary, &self.path) {
                 // The new name first, so that the renaming has something to rename whatever of it survives a power cut.
                 self.vfs.sync_parent(from).map_err(StoreError::io("make the compacted store durable"))?;
@@ -110,7 +119,7 @@ impl Store {
         media.set_len(format::DATA)?;
         let start = Slot { committed: format::DATA, offset: 0, len: 0, manifest_hash: [0; 32], ..self.slot };
         let mut a = Appender::new(media, start, 1, &[]);
-        let mut moved: HashMap<u64, u64> = HashMap::new();
+        let mut moved: HashMap<(u64, u64), u64> = HashMap::new();
         let mut history = Vec::new();
         let mut previous: Option<u32> = None;
         let all: Vec<u32> = self.snapshots().iter().map(|s| s.0).collect();
@@ -125,12 +134,12 @@ impl Store {
                 if !same && Kind::of(c.key) == Some(Kind::Changes) {
                     continue;
                 }
-                let offset = match moved.get(&c.offset) {
+                let offset = match moved.get(&(c.offset, c.len)) {
                     Some(o) => *o,
                     None => {
                         let bytes = Bytes::load(&self.media, None, c)?;
                         let o = a.append(bytes.as_slice())?;
-                        moved.insert(c.offset, o);
+                        moved.insert((c.offset, c.len), o);
                         o
                     }
                 };

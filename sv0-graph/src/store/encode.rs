@@ -82,6 +82,12 @@ pub(crate) fn encode_out(ty: u16, group_rows: &[u32], from: &[u32], to: &[u32]) 
 
 /// Edges by their end: for each its index in the order by start. Stable, so that starts ascend for each end.
 pub(crate) fn by_end(to: &[u32]) -> Vec<u32> {
+    // Few edges among many nodes: a sort is cheaper than an array by node.
+    if to.len() < (1 << 16) {
+        let mut order: Vec<u32> = (0..count(to.len())).collect();
+        order.sort_by_key(|i| to[*i as usize]);
+        return order;
+    }
     let last = to.iter().copied().max().unwrap_or(0) as usize;
     let mut at = vec![0u32; last + 2];
     for t in to {

@@ -72,9 +72,18 @@ pub enum StoreError {
     /// The batches don't fit the schema.
     #[error("the input doesn't fit the schema: {0}")]
     Schema(Violations),
-    /// A schema that isn't the store's with something added.
-    #[error("the schema isn't the store's with something added: start from the store's own and add to it")]
+    /// A schema that isn't the store's with something added, or that no store can have.
+    #[error(
+        "the schema isn't the store's with something added (start from the store's own, keep `kind`, and name edge types in \
+         groups that it has)"
+    )]
     SchemaNotExtended,
+    /// The file has several names; putting another in the place of one would leave the others behind.
+    #[error("the store has several names (hard links): compact a copy, or remove the others first")]
+    HardLinked,
+    /// A stage of this transaction failed half-way: it can't be committed.
+    #[error("an earlier stage of this transaction failed half-way: begin anew")]
+    BrokenTransaction,
     /// No such snapshot.
     #[error("there is no snapshot {wanted}; the store has {have}")]
     UnknownSnapshot {

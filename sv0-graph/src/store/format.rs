@@ -4,6 +4,19 @@
 use super::error::StoreError;
 use super::media::Media;
 
+// A host's feature flags for rkyv could change the archives silently.
+const _: () = {
+    assert!(
+        size_of::<ArchivedChunkRef>() == 64,
+        "rkyv's format features changed: the store's archives need the default ones"
+    );
+    assert!(
+        align_of::<ArchivedChunkRef>() == 8,
+        "rkyv's format features changed: the store's archives need the default ones"
+    );
+    assert!(size_of::<rkyv::Archived<usize>>() == 4, "rkyv's pointer width changed: the store's archives need 32 bits");
+};
+
 #[cfg(target_endian = "big")]
 compile_error!("sv0 stores are little-endian and are read in place; big-endian hosts aren't supported");
 
@@ -208,6 +221,13 @@ impl Manifest {
         }
     }
 
+    /// As [`Manifest::decode`], of bytes that needn't be aligned.
+    pub(crate) fn decode_copy(bytes: &[u8], offset: u64, committed: u64) -> Result<Self, StoreError> {
+        let mut aligned = rkyv::util::AlignedVec::<16>::new();
+        aligned.extend_from_slice(bytes);
+        Self::decode(&aligned, offset, committed)
+    }
+
     /// The chunks of one kind, in order of their keys.
     pub(crate) fn chunks_of(&self, kind: Kind) -> &[ChunkRef] {
         let from = self.chunks.partition_point(|c| c.key >> 48 < u64::from(kind as u16));
@@ -234,6 +254,9 @@ impl Manifest {
             return Err(bad("chunk order"));
         }
         let sums = [&m.node_counts, &m.edge_counts];
+        if m.node_counts.len() != crate::schema::NodeType::ALL.len() {
+            return Err(bad("counts"));
+        }
         if m.number == u32::MAX
             || m.group_types.len() >= 1 << 16
             || sums.iter().any(|l| l.iter().any(|n| *n >> 40 != 0))
@@ -256,6 +279,11 @@ impl Manifest {
         }
         // Alive is the first kind: a group's number is its section's place.
         let alive = m.chunks_of(Kind::Alive);
+        // Counts of nodes come from these: each has a bit a row.
+        if alive.iter().zip(&m.group_rows).any(|(c, rows)| c.rows != *rows || c.len < u64::from(rows.div_ceil(64)) * 8)
+        {
+            return Err(bad("rows of a group"));
+        }
         if alive.len() != m.group_types.len() || alive.iter().zip(0u64..).any(|(c, g)| c.key & 0xffff_ffff_ffff != g) {
             return Err(bad("a group without its sections"));
         }
@@ -269,6 +297,15 @@ impl Manifest {
             if matches!(kind, Kind::Out | Kind::In) && u64::from(c.aux).saturating_mul(4) > c.len {
                 return Err(bad("edge count"));
             }
+        }
+        // No byte belongs to two sections: what a file can claim is bounded by its length.
+        let mut ranges: Vec<(u64, u64)> = m.chunks.iter().map(|c| (c.offset, c.offset.saturating_add(c.len))).collect();
+        ranges.sort_unstable();
+        if ranges.windows(2).any(|w| matches!(*w, [(_, end), (start, _)] if end > start)) {
+            return Err(bad("sections share bytes"));
+        }
+        if !m.history.is_sorted_by(|a, b| a.number < b.number) {
+            return Err(bad("history order"));
         }
         for h in &m.history {
             let end = h.offset.checked_add(h.len).ok_or_else(|| bad("history range"))?;
@@ -422,15 +459,29 @@ pub(crate) fn align(n: u64) -> u64 {
     n.next_multiple_of(ALIGN)
 }
 
-/// Whether a file was begun and never became a store: its first bytes are zero, or the beginning of a header whose rest
-/// never came.
-pub(crate) fn is_blank(media: &Media) -> Result<bool, StoreError> {
-    let mut head = [0u8; 64];
-    let n = usize::try_from(media.len()?.min(64)).unwrap_or(64);
-    if let Some(h) = head.get_mut(..n) {
-        media.read_at(0, h)?;
+/// What a creation writes and makes durable first: a header whose hash isn't there yet.
+pub(crate) fn begun() -> [u8; 64] {
+    let mut out = header();
+    if let Some(hash) = out.get_mut(32..) {
+        hash.fill(0);
     }
-    let whole = header();
-    let written = head.iter().rposition(|b| *b != 0).map_or(0, |i| i.saturating_add(1));
-    Ok(written < 64 && head.get(..written) == whole.get(..written) && head.get(32..) == Some(&[0; 32]))
+    out
+}
+
+/// Whether a file was begun and never became a store: empty, as short as a creation first makes it and all zero, or with
+/// the header of one that was begun. A store whose header is damaged isn't blank, nor is anybody else's file that happens
+/// to begin with zeros.
+pub(crate) fn is_blank(media: &Media) -> Result<bool, StoreError> {
+    let len = media.len()?;
+    let mut head = vec![0u8; usize::try_from(len.min(DATA)).unwrap_or(0)];
+    media.read_at(0, &mut head)?;
+    let zero = len <= DATA && head.iter().all(|b| *b == 0);
+    Ok(zero || head.get(..64) == Some(&begun()))
+}
+
+/// The header as it stands, to be written once more.
+pub(crate) fn read_header(media: &Media) -> Result<[u8; 64], StoreError> {
+    let mut head = [0u8; 64];
+    media.read_at(0, &mut head)?;
+    Ok(head)
 }

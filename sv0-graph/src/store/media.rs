@@ -53,6 +53,25 @@ impl Media {
         Ok(Self(file))
     }
 
+    /// Gives this file the other's permissions, and says whether the other has one name only.
+    pub(crate) fn like(&self, other: &Self) -> Result<bool, StoreError> {
+        let (Some(own), Some(other)) = (self.0.os_file(), other.0.os_file()) else { return Ok(true) };
+        let meta = other.metadata().map_err(StoreError::io("read the store's permissions"))?;
+        own.set_permissions(meta.permissions()).map_err(StoreError::io("set the compacted store's permissions"))?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            Ok(meta.nlink() <= 1)
+        }
+        #[cfg(not(unix))]
+        Ok(true)
+    }
+
+    /// Whether a path still names this file.
+    pub(crate) fn is_current(&self, vfs: &dyn Vfs, path: &Path) -> Result<bool, StoreError> {
+        vfs.is_current(path, &*self.0).map_err(StoreError::io("find the store's path"))
+    }
+
     /// Gives the writer's lock back: snapshots that are still open keep the file, not the lock.
     pub(crate) fn unlock(&self) {
         self.0.unlock();

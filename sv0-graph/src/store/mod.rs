@@ -173,19 +173,20 @@ impl Store {
     /// # Errors
     /// As [`Store::open_or_create`].
     pub fn open_or_create_in(vfs: Arc<dyn Vfs>, path: impl AsRef<Path>, schema: Schema) -> Result<Self, StoreError> {
-        let path = path.as_ref();
-        let media = Media::open_write(&*vfs, path)?;
-        let made = if media.len()? == 0 || format::is_blank(&media)? {
+        let media = Media::open_write(&*vfs, path.as_ref())?;
+        // What a link names, whatever the working folder will be: a compaction renames over it.
+        let path = &*vfs.canonical(path.as_ref()).map_err(StoreError::io("find the store's path"))?;
+        let made = if format::is_blank(&media)? {
             create(&media, schema)
                 .and_then(|()| vfs.sync_parent(path).map_err(StoreError::io("make the store's folder durable")))
         } else {
             reaffirm(&media)
                 .and_then(|()| vfs.sync_parent(path).map_err(StoreError::io("make the store's folder durable")))
         };
+        made.inspect_err(|_| media.unlock())?;
         // What a compaction that was killed left beside the store: nobody else can be at it while the lock is ours.
         let leftover = Target { vfs: &*vfs, path: Some(path) }.beside("compact");
         let _ = vfs.unlink(&leftover);
-        made.inspect_err(|_| media.unlock())?;
         let lock = media.clone();
         Self::with_media(vfs, media, Some(path), false, true).inspect_err(|_| lock.unlock())
     }
@@ -260,6 +261,9 @@ impl Store {
             return Err(StoreError::UnknownSnapshot { wanted: number.to_string(), have });
         };
         let manifest = format::read_manifest(&self.media, h.offset, h.len, &h.hash, self.slot.committed)?;
+        if manifest.number != number {
+            return Err(StoreError::corrupt("manifest", h.offset, "another snapshot's number"));
+        }
         snapshot(&self.media, self.mapped, manifest)
     }
 
@@ -377,10 +381,12 @@ pub(crate) struct Target<'a> {
 impl Target<'_> {
     /// The path of a helper's file beside the store.
     pub(crate) fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.map_or_else(|| "store".into(), |p| p.as_os_str().to_owned());
-        name.push(".");
-        name.push(suffix);
-        name.into()
+        let path = self.path.unwrap_or(Path::new("store"));
+        // A hidden name that nobody gives a file of his own.
+        let mut name = std::ffi::OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(format!(".sv0-{suffix}~"));
+        path.with_file_name(name)
     }
 }
 
@@ -432,7 +438,8 @@ pub struct StoreInfo {
 #[allow(unsafe_code)]
 fn snapshot(media: &Media, mapped: bool, manifest: Manifest) -> Result<Snapshot, StoreError> {
     let map = if mapped {
-        // SAFETY: `mapped` is only set by `Store::map`, whose caller promised what a mapping needs.
+        // SAFETY: `mapped` is only set by `Store::map` and `Store::map_or_create`, whose callers promised what a mapping
+        // needs, and by `Store::map_if_safe`, which has seen the seals that make it safe.
         unsafe { media.map()? }
     } else {
         None
@@ -452,16 +459,26 @@ impl Drop for Store {
 /// The same bytes are written again, because a page that failed to reach the disk may count as clean.
 fn reaffirm(media: &Media) -> Result<(), StoreError> {
     let (slot, index) = format::read_head(media, true)?;
-    media.write_at(0, &format::header())?;
+    media.write_at(0, &format::read_header(media)?)?;
     media.write_at(format::SLOTS[index], &slot.page())?;
     media.sync()
 }
 
 fn create(media: &Media, schema: Schema) -> Result<(), StoreError> {
     let working = Working::new(Arc::new(schema));
+    if Schema::from_archive(&working.schema.to_archive()).is_none() {
+        return Err(StoreError::SchemaNotExtended);
+    }
+    // Whose file it is comes first, and is durable before anything else is written.
     media.set_len(format::DATA)?;
+    media.write_at(0, &format::begun())?;
+    media.sync()?;
     let slot = Slot { sequence: 0, offset: 0, len: 0, committed: format::DATA, manifest_hash: [0; 32] };
-    let encoded = commit::Encoded::default();
+    let encoded = commit::Encoded {
+        node_counts: vec![0; NodeType::ALL.len()],
+        edge_counts: vec![0; working.schema.edge_types().len()],
+        ..commit::Encoded::default()
+    };
     let mut a = write::Appender::new(media, slot, 1, &[]);
     a.put(&encode::encode_schema(&working.schema))?;
     a.flip(write::manifest(&working, &encoded, None, ""))?;

@@ -163,8 +163,8 @@ impl Snapshot {
             Some(Chunk { body: Body::Schema(s), .. }) => Arc::new((**s).clone()),
             _ => return Err(StoreError::corrupt("schema", 0, "missing")),
         };
-        if inner.manifest.edge_counts.len() > schema.edge_types().len() {
-            return Err(StoreError::corrupt("manifest", 0, "more edge types than the schema has"));
+        if inner.manifest.edge_counts.len() != schema.edge_types().len() {
+            return Err(StoreError::corrupt("manifest", 0, "another number of edge types than the schema has"));
         }
         inner.schema = schema;
         Ok(Self(Arc::new(inner)))
@@ -200,7 +200,7 @@ impl Snapshot {
                     complete: s.complete.clone(),
                 })
                 .collect(),
-            legacy_identities: m.sources.iter().map(|s| s.legacy).sum(),
+            legacy_identities: m.sources.iter().fold(0, |n, s| n.saturating_add(s.legacy)),
         }
     }
 
@@ -494,22 +494,34 @@ impl Inner {
     }
 
     fn chunk_at(&self, i: usize) -> Result<&Chunk, StoreError> {
-        self.cells[i]
-            .get_or_init(|| {
-                let c = &self.manifest.chunks[i];
-                let (a, _, g) = key_parts(c.key);
-                let along = match Kind::of(c.key) {
-                    Some(Kind::EdgeColumn | Kind::OutPatch) => Some(Kind::Out),
-                    Some(Kind::InPatch) => Some(Kind::In),
-                    _ => None,
-                };
-                let edges = along.and_then(|k| self.position(k.key(a, 0, g))).map(|p| self.manifest.chunks[p].aux);
-                let beside = Beside { edges: edges.unwrap_or(0) as usize };
-                Box::new(Chunk::load(&self.media, self.map.as_ref(), c, &self.schema, &self.bounds, &beside))
-            })
-            .as_ref()
-            .as_ref()
-            .map_err(Clone::clone)
+        let cell = &self.cells[i];
+        let found = match cell.get() {
+            Some(found) => found,
+            None => {
+                let loaded = self.load(i);
+                // What the system refuses it may allow the next time; what is damaged stays so.
+                if let Err(e) = &loaded
+                    && !matches!(e, StoreError::Corrupt { .. } | StoreError::Truncated { .. })
+                {
+                    return Err(e.clone());
+                }
+                cell.get_or_init(|| Box::new(loaded))
+            }
+        };
+        (**found).as_ref().map_err(Clone::clone)
+    }
+
+    fn load(&self, i: usize) -> Result<Chunk, StoreError> {
+        let c = &self.manifest.chunks[i];
+        let (a, _, g) = key_parts(c.key);
+        let along = match Kind::of(c.key) {
+            Some(Kind::EdgeColumn | Kind::OutPatch) => Some(Kind::Out),
+            Some(Kind::InPatch) => Some(Kind::In),
+            _ => None,
+        };
+        let edges = along.and_then(|k| self.position(k.key(a, 0, g))).map(|p| self.manifest.chunks[p].aux);
+        let beside = Beside { edges: edges.unwrap_or(0) as usize };
+        Chunk::load(&self.media, self.map.as_ref(), c, &self.schema, &self.bounds, &beside)
     }
 
     fn chunk(&self, key: u64) -> Result<Option<&Chunk>, StoreError> {
@@ -598,8 +610,9 @@ impl Inner {
 
     fn has_key(&self, node: u32, key: &NodeKey) -> Result<bool, StoreError> {
         let (g, r) = (group(node), row(node));
+        // An empty source is stored as none.
         Ok(self.node_column(node_column::EXTERNAL_ID, g)?.text(r) == Some(&key.id)
-            && self.node_column(node_column::SOURCE, g)?.text(r) == Some(&key.source))
+            && self.node_column(node_column::SOURCE, g)?.text(r).unwrap_or("") == &*key.source)
     }
 
     fn find(&self, key: &NodeKey) -> Result<Option<u32>, StoreError> {

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::Store;
+use super::chunk::{Body, Chunk};
 use super::error::StoreError;
+use super::format::{Kind, key_parts};
 use super::snapshot::{Snapshot, edge_id, group};
 use crate::schema::NodeType;
+use crate::value::Value;
 use crate::view::{Direction, GraphView};
 use crate::working::unwrap;
 
@@ -69,6 +72,39 @@ impl Snapshot {
         for (t, n) in NodeType::ALL.into_iter().zip(&m.node_counts) {
             if by_type.get(&t).copied().unwrap_or(0) != *n {
                 bad.push(format!("count of {t}"));
+            }
+        }
+        for c in m.chunks_of(Kind::ValueIndex) {
+            let (column, _, g) = key_parts(c.key);
+            let Some(Chunk { body: Body::ValueIndex { values, rows }, bytes }) = self.chunk(c.key)? else { continue };
+            let Some(Chunk { body: Body::Column(own), bytes: cells }) =
+                self.chunk(Kind::NodeColumn.key(column, 0, g))?
+            else {
+                bad.push(format!("value index of column {column} in group {g}"));
+                continue;
+            };
+            let mut found: BTreeMap<std::sync::Arc<str>, Vec<u32>> = BTreeMap::new();
+            for row in 0..own.rows {
+                let value = own.value(cells.as_slice(), row);
+                let texts = match &value {
+                    Value::Str(s) => std::slice::from_ref(s),
+                    Value::List(l) => l,
+                    _ => &[],
+                };
+                for t in texts {
+                    let rows = found.entry(t.clone()).or_default();
+                    let row = u32::try_from(row).unwrap_or(u32::MAX);
+                    if rows.last() != Some(&row) {
+                        rows.push(row);
+                    }
+                }
+            }
+            let same = found.len() == rows.len()
+                && found.iter().zip(rows).enumerate().all(|(i, ((value, want), have))| {
+                    values.get(bytes.as_slice(), i) == &**value && have.iter().eq(want.iter().copied())
+                });
+            if !same && bad.len() < SHOWN {
+                bad.push(format!("value index of column {column} in group {g}"));
             }
         }
         for ty in self.schema().edge_type_ids() {

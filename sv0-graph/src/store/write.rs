@@ -113,6 +113,8 @@ impl<'a> Appender<'a> {
         let encoded = manifest.encode()?;
         let offset = self.append(&encoded)?;
         let committed = self.end();
+        // What a reader would refuse is refused before anything points at it.
+        Manifest::decode_copy(&encoded, offset, committed)?;
         // To the end of the page, so that what a crashed commit left there goes.
         let page = usize::try_from(committed.next_multiple_of(PAGE) - self.at).unwrap_or(0);
         self.buffer.resize(page, 0);
@@ -123,7 +125,11 @@ impl<'a> Appender<'a> {
         self.media.write_at(self.at, &self.buffer)?;
         self.media.sync()?;
         let next = Slot {
-            sequence: self.slot.sequence + 1,
+            sequence: self
+                .slot
+                .sequence
+                .checked_add(1)
+                .ok_or(StoreError::Limit { which: "the number of commits", max: u64::MAX })?,
             offset,
             len: encoded.len() as u64,
             committed,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{EdgeRec, GROUP, Identity, NodeRec, Working, edges, rec, unwrap};
-use crate::batch::{GraphBatch, NodeInput, SourceRecord};
+use crate::batch::{EdgeInput, GraphBatch, NodeInput, SourceRecord};
 use crate::key::NodeKey;
 use crate::schema::{EdgeTypeId, NodeType, PropId};
 use crate::store::{StoreError, node_column};
@@ -31,16 +31,23 @@ impl Complete {
 }
 
 impl Working {
-    /// Applies batches that were checked; `kept` are keys that a lenient check refused and that therefore stay as they are.
-    pub(super) fn apply_checked(&mut self, mut batches: Vec<GraphBatch>, kept: &[NodeKey]) -> Result<(), StoreError> {
+    /// Applies batches that were checked; `kept` and `kept_edges` are what a lenient check refused and what therefore stays as
+    /// it is.
+    pub(super) fn apply_checked(
+        &mut self,
+        mut batches: Vec<GraphBatch>,
+        kept: &[NodeKey],
+        kept_edges: &[(Arc<str>, EdgeInput)],
+    ) -> Result<(), StoreError> {
         let record_maps = batches.iter().map(|b| self.add_records(b)).collect::<Result<Vec<_>, _>>()?;
         let complete = self.complete(&batches)?;
         // What a source was seen to hold, over all its batches of this call; and what an edge of any of them names.
         let mut seen: HashSet<u32> = HashSet::new();
         for (batch, records) in batches.iter_mut().zip(&record_maps) {
-            seen.extend(self.apply_nodes(batch, records)?);
+            self.apply_nodes(batch, records, &mut seen)?;
         }
-        for k in kept.iter().chain(batches.iter().flat_map(|b| b.edges.iter().flat_map(|e| [&e.from, &e.to]))) {
+        let named = batches.iter().flat_map(|b| &b.edges).chain(kept_edges.iter().map(|(_, e)| e));
+        for k in kept.iter().chain(named.flat_map(|e| [&e.from, &e.to])) {
             seen.extend(self.lookup(k)?);
         }
         // Removal inside what was observed completely; after all nodes of all batches are in.
@@ -51,7 +58,7 @@ impl Working {
                 }
             }
         }
-        self.apply_edges(&mut batches, &record_maps, &complete)?;
+        self.apply_edges(&mut batches, &record_maps, &complete, kept_edges)?;
         for annotations in batches.iter_mut().filter_map(|b| b.annotations.take()) {
             self.annotate(annotations)?;
         }
@@ -173,8 +180,13 @@ impl Working {
         Ok(map)
     }
 
-    fn apply_nodes(&mut self, batch: &mut GraphBatch, records: &[u32]) -> Result<HashSet<u32>, StoreError> {
-        let mut seen = HashSet::new();
+    /// What several batches say of one node becomes one, as within a batch; `seen` are the nodes of this call.
+    fn apply_nodes(
+        &mut self,
+        batch: &mut GraphBatch,
+        records: &[u32],
+        seen: &mut HashSet<u32>,
+    ) -> Result<(), StoreError> {
         let mut nodes: Vec<NodeInput> = std::mem::take(&mut batch.nodes);
         nodes.sort_by(|a, b| (a.ty, &a.key).cmp(&(b.ty, &b.key)));
         let schema = self.schema.clone();
@@ -204,7 +216,7 @@ impl Working {
             let props = props.into_iter().filter(|(_, v)| !v.is_null()).collect();
             self.staged.insert(id, Some(NodeRec { key: node.key, props, origins }));
         }
-        Ok(seen)
+        Ok(())
     }
 
     fn apply_edges(
@@ -212,7 +224,16 @@ impl Working {
         batches: &mut [GraphBatch],
         record_maps: &[Vec<u32>],
         complete: &BTreeMap<Arc<str>, Complete>,
+        kept: &[(Arc<str>, EdgeInput)],
     ) -> Result<(), StoreError> {
+        let mut stated: HashSet<(Arc<str>, EdgeTypeId, Identity)> = HashSet::new();
+        for (source, e) in kept {
+            if let (Some(ty), Some(from), Some(to)) =
+                (self.schema.edge_type_id(&e.ty), self.lookup(&e.from)?, self.lookup(&e.to)?)
+            {
+                stated.insert((source.clone(), ty, (from, to, e.key.clone())));
+            }
+        }
         let mut claims: BTreeMap<(EdgeTypeId, Identity), Vec<EdgeRec>> = BTreeMap::new();
         for (batch, records) in batches.iter_mut().zip(record_maps) {
             self.claims(batch, records, &mut claims)?;
@@ -223,7 +244,7 @@ impl Working {
         let schema = self.schema.clone();
         for ty in schema.edge_type_ids() {
             for (source, scope) in complete {
-                self.withdraw(ty, source, scope, &incoming)?;
+                self.withdraw(ty, source, scope, &incoming, &stated)?;
             }
         }
         for ((ty, identity), rec) in incoming {
@@ -239,9 +260,11 @@ impl Working {
         source: &Arc<str>,
         scope: &Complete,
         incoming: &BTreeMap<(EdgeTypeId, Identity), EdgeRec>,
+        refused: &HashSet<(Arc<str>, EdgeTypeId, Identity)>,
     ) -> Result<(), StoreError> {
         let types = scope.types();
         let stated = |rec: &[Arc<str>]| rec.contains(source);
+        let kept = |id: &Identity| !refused.is_empty() && refused.contains(&(source.clone(), ty, id.clone()));
         let table = &self.edges[usize::from(ty.0)];
         let mut staged: Vec<(Identity, Vec<Arc<str>>)> = Vec::new();
         for slot in table.standing() {
@@ -249,6 +272,7 @@ impl Working {
             if stated(&slot.rec.sources)
                 && scope.covers(from, self.type_of(from))
                 && incoming.get(&(ty, slot.identity.clone())).is_none_or(|r| !stated(&r.sources))
+                && !kept(&slot.identity)
             {
                 staged.push((slot.identity.clone(), slot.rec.sources.clone()));
             }
@@ -276,7 +300,8 @@ impl Working {
                             continue;
                         }
                         let identity = (from, to, base.edge(edge).map_err(unwrap)?.key);
-                        if incoming.get(&(ty, identity.clone())).is_none_or(|r| !stated(&r.sources)) {
+                        if incoming.get(&(ty, identity.clone())).is_none_or(|r| !stated(&r.sources)) && !kept(&identity)
+                        {
                             below.push((edge, identity));
                         }
                     }

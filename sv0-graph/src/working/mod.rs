@@ -54,6 +54,8 @@ pub struct Working {
     pub(crate) index: HashMap<NodeKey, u32>,
     /// What was read of the snapshot.
     pub(crate) read: Read,
+    /// A stage failed half-way.
+    pub(crate) broken: bool,
     pub(crate) edges: Vec<EdgeTable>,
     /// Records that the snapshot doesn't have; their numbers go on from its own.
     pub(crate) records: Vec<SourceRecord>,
@@ -93,6 +95,7 @@ impl Working {
             staged: BTreeMap::new(),
             index: HashMap::new(),
             read: Read::default(),
+            broken: false,
             records: Vec::new(),
             record_index: None,
             time: 0,
@@ -124,7 +127,7 @@ impl Working {
 
     /// Goes on with a schema that adds to the present one.
     pub(crate) fn extend(&mut self, schema: &Schema) -> Result<(), ()> {
-        if !schema.extends(&self.schema) {
+        if !schema.extends(&self.schema) || Schema::from_archive(&schema.to_archive()).is_none() {
             return Err(());
         }
         self.schema = Arc::new(schema.clone());
@@ -139,10 +142,20 @@ impl Working {
     /// [`StoreError::Schema`] with all violations, unless `lenient`; or what reading the snapshot meets, after which
     /// the view is of no use.
     pub fn apply(&mut self, batches: Vec<GraphBatch>, lenient: bool) -> Result<Vec<Violation>, StoreError> {
+        if self.broken {
+            return Err(StoreError::BrokenTransaction);
+        }
+        let done = self.try_apply(batches, lenient);
+        // What the schema refuses leaves the view as it was; anything else may have come half-way.
+        self.broken = matches!(&done, Err(e) if !matches!(e, StoreError::Schema(_)));
+        done
+    }
+
+    fn try_apply(&mut self, batches: Vec<GraphBatch>, lenient: bool) -> Result<Vec<Violation>, StoreError> {
         self.touch(&batches);
         let mut checked = self.check(&batches)?;
         if checked.violations.is_empty() {
-            self.apply_checked(batches, &[])?;
+            self.apply_checked(batches, &[], &[])?;
             return Ok(Vec::new());
         }
         if !lenient {
@@ -152,6 +165,7 @@ impl Working {
         let refused: Vec<NodeKey> =
             checked.bad_nodes.iter().filter_map(|(b, n)| Some(batches.get(*b)?.nodes.get(*n)?.key.clone())).collect();
         let mut kept = batches;
+        let mut refused_edges = Vec::new();
         for (b, batch) in kept.iter_mut().enumerate() {
             let mut i = 0;
             batch.nodes.retain(|_| {
@@ -159,21 +173,31 @@ impl Working {
                 !checked.bad_nodes.contains(&(b, i - 1))
             });
             let mut i = 0;
-            batch.edges.retain(|_| {
+            let source = batch.source.clone();
+            batch.edges.retain(|e| {
                 i += 1;
-                !checked.bad_edges.contains(&(b, i - 1))
+                let good = !checked.bad_edges.contains(&(b, i - 1));
+                if !good {
+                    refused_edges.push((source.clone(), e.clone()));
+                }
+                good
             });
         }
         let again = self.check(&kept)?;
         for (b, batch) in kept.iter_mut().enumerate() {
             let mut i = 0;
-            batch.edges.retain(|_| {
+            let source = batch.source.clone();
+            batch.edges.retain(|e| {
                 i += 1;
-                !again.bad_edges.contains(&(b, i - 1))
+                let good = !again.bad_edges.contains(&(b, i - 1));
+                if !good {
+                    refused_edges.push((source.clone(), e.clone()));
+                }
+                good
             });
         }
         checked.violations.extend(again.violations);
-        self.apply_checked(kept, &refused)?;
+        self.apply_checked(kept, &refused, &refused_edges)?;
         Ok(checked.violations)
     }
 

@@ -9,6 +9,7 @@
 )]
 
 mod bulk;
+mod format;
 mod history;
 mod ingest;
 mod model;
