@@ -395,6 +395,10 @@ pub(crate) fn read_head(media: &Media, writer: bool) -> Result<(Slot, usize), St
     if !(OLDEST..=VERSION).contains(&n(16)) && (sealed || n(16) > VERSION) {
         return Err(StoreError::UnsupportedVersion { found: n(16), min: OLDEST, max: VERSION });
     }
+    if head == begun() {
+        // A creation that never came to its end.
+        return Err(StoreError::NotAStore);
+    }
     if !sealed {
         return Err(StoreError::corrupt("header", 0, "hash"));
     }

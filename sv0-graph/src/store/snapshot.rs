@@ -33,6 +33,8 @@ struct Inner {
     manifest: Manifest,
     schema: Arc<Schema>,
     bounds: Bounds,
+    /// An error that an answer couldn't carry.
+    swallowed: OnceLock<StoreError>,
     lookup: Lookup,
     /// Boxed, so that a section that nobody touches costs two words.
     cells: Vec<OnceLock<Box<Result<Chunk, StoreError>>>>,
@@ -158,7 +160,16 @@ impl Snapshot {
         };
         let cells = manifest.chunks.iter().map(|_| OnceLock::new()).collect();
         let lookup = Lookup::new(&manifest.chunks);
-        let mut inner = Inner { media, map, lookup, manifest, schema: Arc::new(Schema::empty()), bounds, cells };
+        let mut inner = Inner {
+            media,
+            map,
+            lookup,
+            swallowed: OnceLock::new(),
+            manifest,
+            schema: Arc::new(Schema::empty()),
+            bounds,
+            cells,
+        };
         let schema = match inner.chunk(Kind::Schema.key(0, 0, 0))? {
             Some(Chunk { body: Body::Schema(s), .. }) => Arc::new((**s).clone()),
             _ => return Err(StoreError::corrupt("schema", 0, "missing")),
@@ -494,6 +505,9 @@ impl Inner {
     }
 
     fn chunk_at(&self, i: usize) -> Result<&Chunk, StoreError> {
+        if let Some(e) = self.swallowed.get() {
+            return Err(e.clone());
+        }
         let cell = &self.cells[i];
         let found = match cell.get() {
             Some(found) => found,
@@ -725,9 +739,11 @@ impl GraphView for Snapshot {
     }
 
     fn node_type(&self, node: u32) -> Option<NodeType> {
-        // A damaged section isn't "no such node": what is read next says what is wrong.
-        if matches!(self.0.alive(node), Ok(false)) {
-            return None;
+        match self.0.alive(node) {
+            Ok(false) => return None,
+            Ok(true) => {}
+            // What can't be read isn't "no such node", and this answer can't say so: everything that is read next does.
+            Err(e) => _ = self.0.swallowed.set(e),
         }
         self.0.manifest.group_types.get(usize::from(group(node))).and_then(|t| NodeType::from_u8(*t))
     }

@@ -200,6 +200,11 @@ impl Disk {
             let file = &self.inodes[inode];
             let Some(bytes) = image.files.get_mut(&path) else { continue };
             let old = file.durable.len().min(bytes.len());
+            if old == 0 {
+                // A file of which nothing was ever durable: whose it is can't be told from what a disk held before, and
+                // nobody was promised anything of it.
+                continue;
+            }
             bytes[..old].copy_from_slice(&file.durable[..old]);
             for op in &file.pending {
                 if let FileOp::Write(offset, written) = op {
