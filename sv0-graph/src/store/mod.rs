@@ -545,6 +545,9 @@ impl Transaction<'_> {
     /// # Errors
     /// As [`Transaction::commit`].
     pub fn commit_as(self, name: &str, layout: Layout) -> Result<Commit, StoreError> {
+        if self.working.broken {
+            return Err(StoreError::BrokenTransaction);
+        }
         let encoded = commit::encode(&self.store.latest, &self.working, layout)?;
         let changes = counts(&self.working.schema, &encoded.changes);
         let bytes_written = self.store.append(&self.working, &encoded, name)?;

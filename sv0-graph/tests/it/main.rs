@@ -14,3 +14,4 @@ mod history;
 mod ingest;
 mod model;
 mod store;
+mod traps;
