@@ -42,7 +42,7 @@ fn batch(from: usize, to: usize, round: usize) -> GraphBatch {
     }
     for i in from..to {
         let j = (i * 7 + 1) % to.max(1);
-        let mut e = match (i % 3 == 0, j % 3 == 0) {
+        let mut e = match (i.is_multiple_of(3), j.is_multiple_of(3)) {
             (true, false) => EdgeInput::new("RUNS_AS", key(i), key(j)),
             (false, false) => EdgeInput::new("CAN_ASSUME", key(i), key(j)),
             _ => continue,

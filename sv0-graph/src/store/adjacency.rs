@@ -62,7 +62,7 @@ impl Csr {
         Ok(Self { rows, edges, ends: ends_at, others: others_at, ordinals })
     }
 
-    fn words<'a>(bytes: &'a [u8], at: usize, count: usize) -> &'a [u32] {
+    fn words(bytes: &[u8], at: usize, count: usize) -> &[u32] {
         let end = at.saturating_add(count.saturating_mul(4));
         bytes.get(at..end).and_then(|b| bytemuck::try_cast_slice(b).ok()).unwrap_or(&[])
     }

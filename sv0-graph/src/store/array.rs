@@ -146,7 +146,7 @@ fn plan(items: &[i64], slope: i64) -> (i64, u32) {
     match i64::try_from(low) {
         Ok(base) => {
             let span = high - low;
-            (base, u32::try_from(128 - span.leading_zeros()).unwrap_or(64).min(64))
+            (base, (128 - span.leading_zeros()).min(64))
         }
         Err(_) => (0, 64),
     }

@@ -97,7 +97,9 @@ fn node_cell(n: &NodeRec, column: u16) -> Cell {
 fn nodes(base: &Snapshot, w: &Working, out: &mut Encoded) -> Result<Vec<(u64, u32)>, StoreError> {
     let m = base.manifest();
     let below = Working::over(base);
-    let mut by_group: BTreeMap<u16, Vec<(u32, Option<NodeRec>, &Option<NodeRec>)>> = BTreeMap::new();
+    // A node's id, what it was and what it is.
+    type Change<'a> = (u32, Option<NodeRec>, &'a Option<NodeRec>);
+    let mut by_group: BTreeMap<u16, Vec<Change<'_>>> = BTreeMap::new();
     let mut new_keys = Vec::new();
     for (id, new) in &w.staged {
         let old = match w.read.nodes.get(id) {

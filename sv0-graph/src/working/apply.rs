@@ -280,7 +280,7 @@ impl Working {
         let mut below: Vec<(EdgeId, Identity)> = Vec::new();
         if let Some(base) = &self.base {
             for (g, group_type) in (0u16..).zip(&base.manifest().group_types) {
-                if !NodeType::from_u8(*group_type).is_some_and(|t| types & t.bit() != 0)
+                if NodeType::from_u8(*group_type).is_none_or(|t| types & t.bit() == 0)
                     || !base.edges_may_hold_source(ty, g, source)?
                 {
                     continue;

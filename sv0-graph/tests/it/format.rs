@@ -107,12 +107,12 @@ fn node_types() -> BTreeMap<u8, String> {
 // ---- a store with every kind of section and of column ----
 
 fn node(i: usize, round: usize) -> NodeInput {
-    let ty = if i % 3 == 0 { NodeType::Automation } else { NodeType::Identity };
+    let ty = if i.is_multiple_of(3) { NodeType::Automation } else { NodeType::Identity };
     let mut n = NodeInput::new(key(&format!("n{i}")), ty, "k");
     for (skip, name, value) in [
         (5, "name", Value::str(format!("nämé {i} {round}"))),
         (3, "status", Value::str(["active", "disabled"][i % 2])),
-        (4, "public", Value::Bool(i % 2 == 0)),
+        (4, "public", Value::Bool(i.is_multiple_of(2))),
         (7, "count", Value::Int(i as i64 * 7 - 50)),
         (6, "created_at", Value::Timestamp(i as i64 * 1_000_003)),
         (5, "tags", Value::list(["tier_zero", "external"][..i % 3].iter().copied())),
@@ -122,21 +122,21 @@ fn node(i: usize, round: usize) -> NodeInput {
         }
     }
     n.origins.push(Origin { record: 0, pointer: format!("/value/{i}/a{round}").into() });
-    if i % 4 == 0 {
+    if i.is_multiple_of(4) {
         n.origins.push(Origin { record: 0, pointer: format!("/x#y/{i}").into() });
     }
     n
 }
 
 fn edge(i: usize, j: usize, round: usize) -> Option<EdgeInput> {
-    let ty = match (i % 3 == 0, j % 3 == 0) {
+    let ty = match (i.is_multiple_of(3), j.is_multiple_of(3)) {
         (true, false) => "RUNS_AS",
         (false, false) => "CAN_ASSUME",
         _ => return None,
     };
     let mut e = EdgeInput::new(ty, key(&format!("n{i}")), key(&format!("n{j}")));
     e.key = ["", "a"][i % 2].into();
-    e.condition = (i % 4 == 0).then(|| format!("if {round}").into());
+    e.condition = (i.is_multiple_of(4)).then(|| format!("if {round}").into());
     e.state = State::ALL[i % 3];
     e.origins.push(Origin { record: 0, pointer: format!("/e/{i}").into() });
     Some(e.with("via", Value::str("task")))
@@ -177,7 +177,7 @@ fn made() -> Made {
     }));
     // Nodes and edges that say something else; then some that go, and new ones.
     let second = batch(2, 5..12, 34);
-    let mut third = batch(3, (0..38).filter(|i| ![3, 9].contains(i) && (i % 3 == 0 || *i >= 34)), 38);
+    let mut third = batch(3, (0..38).filter(|i| ![3, 9].contains(i) && (*i % 3 == 0 || *i >= 34)), 38);
     third.complete.push(Scope { types: vec![NodeType::Automation], scope: "all".into(), within: None });
     for (b, layout, name) in [
         (first, Layout::Fresh, "short"),
