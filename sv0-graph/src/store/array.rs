@@ -385,10 +385,36 @@ impl Packed {
         low
     }
 
-    fn fits(&self, bytes: &[u8], below: u64) -> bool {
+    /// Whether all values are the same by construction.
+    pub(crate) fn is_constant(&self) -> bool {
+        self.width == 0 && self.slope == 0
+    }
+
+    /// The greatest difference from one value to the next, the first from 0.
+    pub(crate) fn greatest_step(&self, bytes: &[u8]) -> i64 {
+        if self.width == 0 && self.count > 0 {
+            return if self.count > 1 { self.base.max(self.slope) } else { self.base };
+        }
+        let mut last = 0i64;
+        self.iter(bytes).fold(0, |most, v| {
+            let step = v.saturating_sub(last);
+            last = v;
+            most.max(step)
+        })
+    }
+
+    /// Whether all values are in `0..below`.
+    pub(crate) fn fits(&self, bytes: &[u8], below: u64) -> bool {
         let below = i64::try_from(below).unwrap_or(i64::MAX);
         if self.count == 0 {
             return true;
+        }
+        if self.width == 0 {
+            // A line: its ends tell, as long as it doesn't leave the 64 bits in between.
+            let steps = i128::try_from(self.count.saturating_sub(1)).unwrap_or(i128::MAX);
+            let last = i128::from(self.base).saturating_add(i128::from(self.slope).saturating_mul(steps));
+            let inside = |v: i128| v >= 0 && v < i128::from(below);
+            return inside(i128::from(self.base)) && inside(last);
         }
         // The widest residual tells without a scan, most often.
         if self.slope == 0 && self.width < 32 && self.base >= 0 && self.base.saturating_add(1 << self.width) <= below {

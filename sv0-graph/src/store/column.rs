@@ -418,8 +418,9 @@ impl Column {
         match &self.body {
             Body::Int(p) | Body::Timestamp(p) if p.count != self.rows => Err("row count"),
             Body::List { ends, codes, heap, .. } => {
-                let fine = |c: i64| c >= 1 && usize::try_from(c).is_ok_and(|c| c <= heap.len());
-                if !same(last(ends), codes.count) || !codes.iter(bytes).all(fine) {
+                // From 1 on: 0 would be null, and items aren't.
+                let some = codes.iter(bytes).take(if codes.is_constant() { 1 } else { usize::MAX }).all(|c| c >= 1);
+                if !same(last(ends), codes.count) || !some || !codes.fits(bytes, heap.len() as u64 + 1) {
                     return Err("text number out of range");
                 }
                 Ok(())
@@ -431,12 +432,11 @@ impl Column {
                     t.len().saturating_add(t.bytes().filter(|b| *b == b'#').count().saturating_mul(20))
                 });
                 let most = longest.max().unwrap_or(0);
-                let entries = (0..self.rows).map(|r| span(ends, bytes, r).len()).max().unwrap_or(0);
+                let entries = usize::try_from(ends.greatest_step(bytes)).unwrap_or(0);
                 if entries.saturating_mul(most) > MOST_ORIGIN_BYTES {
                     return Err("too much text in a row");
                 }
-                let known = |r: i64| usize::try_from(r).is_ok_and(|r| r < all_records);
-                if !same(last(ends), codes.count) || !records.iter(bytes).all(known) {
+                if !same(last(ends), codes.count) || !records.fits(bytes, all_records as u64) {
                     return Err("record out of range");
                 }
                 if same(last(number_ends), numbers.count) { Ok(()) } else { Err("pointer numbers") }
