@@ -38,6 +38,11 @@ fn is_own(path: &Path) -> bool {
     }
 }
 
+/// Opens a store for writing; it is made if it isn't there.
+pub(crate) fn open_for_writing(path: &Path) -> Result<Store, Failure> {
+    Store::open_or_create(path, Schema::canonical()).map_err(|e| named(path, e))
+}
+
 fn named(path: &Path, e: sv0_graph::StoreError) -> Failure {
     match Failure::from(e) {
         Failure::Input(m) => Failure::Input(format!("{}: {m}", path.display())),

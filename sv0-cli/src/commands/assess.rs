@@ -17,7 +17,7 @@ const RULE_MEMORY: u64 = 2 << 30;
 
 pub(crate) fn assess(a: &AssessArgs) -> Result<ExitCode, Failure> {
     let mut store = match &a.store {
-        Some(p) => Store::open_or_create(p, Schema::canonical())?,
+        Some(p) => load::open_for_writing(p)?,
         None => Store::in_memory(Schema::canonical())?,
     };
     load::ingest(&a.source, &mut store, None)?;
@@ -177,7 +177,7 @@ fn table(a: &Assessment) -> String {
 }
 
 pub(crate) fn ingest(a: &IngestArgs) -> Result<ExitCode, Failure> {
-    let mut store = Store::open_or_create(&a.store, Schema::canonical())?;
+    let mut store = load::open_for_writing(&a.store)?;
     let commits = load::ingest(&a.source, &mut store, a.name.as_deref())?;
     let default = if output::stdout_is_terminal() { DocumentFormat::Table } else { DocumentFormat::Json };
     print_commits(&commits, a.format.unwrap_or(default))?;

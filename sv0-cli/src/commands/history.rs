@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::{Value as Json, json};
-use sv0_graph::{Diff, EdgeChange, EdgeClass, EdgeTypeId, GraphView, Keep, Schema, Snapshot, State, Store};
+use sv0_graph::{Diff, EdgeChange, EdgeClass, EdgeTypeId, GraphView, Keep, Snapshot, State};
 use sv0_query::time;
 
 use crate::args::{CompactArgs, DiffArgs, DocumentFormat};
@@ -143,7 +143,7 @@ pub(crate) fn compact(a: &CompactArgs) -> Result<ExitCode, Failure> {
     if !a.store.exists() {
         return Err(Failure::input(format!("{}: no such store", a.store.display())));
     }
-    let mut store = Store::open_or_create(&a.store, Schema::canonical())?;
+    let mut store = load::open_for_writing(&a.store)?;
     let keep = match a.keep.as_str() {
         "all" => Keep::All,
         k => match k.strip_prefix("newest:") {

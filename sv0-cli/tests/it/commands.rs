@@ -207,6 +207,24 @@ fn load_reads_a_folder_of_tables() {
     assert!(err.contains("column `weight` isn't an edge property; write in the schema file"), "{err}");
     write("schema.toml", "[node_columns.created_at]\nunit = \"s\"\n[edge_columns.weight]\ntype = \"float\"\n");
     let spec = path("schema.toml");
+    assert!(!std::path::Path::new(&store).exists(), "a load that fails leaves no store");
+    let one = path("nodes_identity.csv");
+    for (args, part) in [
+        (vec!["load", &store, &one], "say what it holds, `--nodes TYPE="),
+        (vec!["load", &store, "--nodes", "identity=/nowhere.csv"], "/nowhere.csv"),
+        (vec!["load", &store, folder, "--schema", &spec, "--edges", "HAS_ROLE:identity:role=twice.csv"], "twice.csv"),
+    ] {
+        let o = sv0(&args);
+        assert_eq!(o.status.code(), Some(2));
+        assert!(text(&o.stderr).contains(part), "{}", text(&o.stderr));
+        assert!(!std::path::Path::new(&store).exists());
+    }
+    std::fs::create_dir(dir.path().join("more")).unwrap();
+    write("more/bad.csv", "src_id,dst_id\nnobody,admin\n");
+    let bad = format!("HAS_ROLE:identity:role={}", path("more/bad.csv"));
+    let o = sv0(&["load", &store, folder, "--schema", &spec, "--edges", &bad]);
+    assert!(text(&o.stderr).contains("there is no identity with the id `nobody`"), "{}", text(&o.stderr));
+    assert!(!std::path::Path::new(&store).exists());
     let o = sv0(&["load", &store, folder, "--schema", &spec, "--format", "json"]);
     assert!(o.status.success(), "{}", text(&o.stderr));
     let doc: Json = serde_json::from_slice(&o.stdout).unwrap();

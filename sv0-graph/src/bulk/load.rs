@@ -187,13 +187,7 @@ pub(super) fn nodes(
     sink: &mut dyn FnMut(Sealed) -> Result<(), StoreError>,
 ) -> Result<Nodes, LoadError> {
     let mut g = Group { s, ids: Texts::new(), columns: Vec::new(), records: Vec::new() };
-    let mut out = Nodes {
-        ty,
-        group_rows: Vec::new(),
-        keys: KeyTable::new(Vec::new(), GROUP).map_err(|_| LoadError::NotEmpty)?,
-        hashes: Vec::new(),
-        newest: 0,
-    };
+    let (mut group_rows, mut newest) = (Vec::new(), 0i64);
     let mut ids: Vec<Texts> = Vec::new();
     for (record, t) in tables {
         let mut rows = 0u64;
@@ -208,8 +202,8 @@ pub(super) fn nodes(
                 for c in &slice.columns {
                     if let ColumnData::Timestamp(v) = &c.data {
                         let known = |i: usize| c.known.as_ref().is_none_or(|k| k[i]);
-                        let newest = v.iter().enumerate().filter(|(i, _)| known(*i)).map(|(_, t)| *t).max();
-                        out.newest = out.newest.max(newest.unwrap_or(0));
+                        let here = v.iter().enumerate().filter(|(i, _)| known(*i)).map(|(_, t)| *t).max();
+                        newest = newest.max(here.unwrap_or(0));
                     }
                 }
                 let mut from = 0;
@@ -221,7 +215,7 @@ pub(super) fn nodes(
                     }
                     from = to;
                     if g.ids.len() == GROUP
-                        && let Err(e) = sink(g.flush(&mut out, &mut ids))
+                        && let Err(e) = sink(g.flush(&mut group_rows, &mut ids))
                     {
                         failed = Some(e);
                         return Err(error(&*t.table, slice.first_line, "the store can't be written".to_owned()));
@@ -235,15 +229,15 @@ pub(super) fn nodes(
         share.end();
     }
     if !g.ids.is_empty() {
-        sink(g.flush(&mut out, &mut ids))?;
+        sink(g.flush(&mut group_rows, &mut ids))?;
     }
     let source = &s.input.source;
-    out.hashes = ids.iter().flat_map(Texts::iter).map(|id| NodeKey::hash64(source, id)).collect();
-    out.keys = KeyTable::new(ids, GROUP).map_err(|id| {
+    let hashes = ids.iter().flat_map(Texts::iter).map(|id| NodeKey::hash64(source, id)).collect();
+    let keys = KeyTable::new(ids, GROUP).map_err(|id| {
         let file = tables.first().map(|(_, t)| t.table.name()).unwrap_or_default();
         TableError { file, line: None, reason: format!("the {ty} id `{id}` occurs twice") }
     })?;
-    Ok(out)
+    Ok(Nodes { ty, group_rows, keys, hashes, newest })
 }
 
 /// How much of a table's bytes was counted.
@@ -337,9 +331,9 @@ impl Group<'_, '_> {
             && append(&mut self.columns, &slice.columns, before, &range)
     }
 
-    fn flush(&mut self, out: &mut Nodes, ids: &mut Vec<Texts>) -> Sealed {
+    fn flush(&mut self, group_rows: &mut Vec<u32>, ids: &mut Vec<Texts>) -> Sealed {
         let mut sealed = Sealed::new();
-        let g = u16::try_from(out.group_rows.len()).unwrap_or(u16::MAX);
+        let g = u16::try_from(group_rows.len()).unwrap_or(u16::MAX);
         let n = self.ids.len();
         let rows = count(n);
         let mut put = |key: u64, rows: u32, bytes: Vec<u8>| {
@@ -371,7 +365,7 @@ impl Group<'_, '_> {
             c.clear();
         }
         self.records.clear();
-        out.group_rows.push(rows);
+        group_rows.push(rows);
         ids.push(std::mem::take(&mut self.ids));
         sealed
     }

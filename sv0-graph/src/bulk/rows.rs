@@ -93,10 +93,6 @@ impl Pick<'_> {
     }
 }
 
-fn extend(texts: &mut Texts, from: &Texts, range: Range<usize>) -> bool {
-    texts.extend_from(from, range)
-}
-
 impl GrowingColumn {
     /// An empty column like `c`.
     pub(crate) fn like(c: &Column) -> Self {
@@ -146,7 +142,7 @@ impl GrowingColumn {
             (Data::Bool(v), ColumnData::Bool(w)) => append(v, w, &range),
             (Data::Int(v), ColumnData::Int(w)) | (Data::Timestamp(v), ColumnData::Timestamp(w)) => append(v, w, &range),
             (Data::Float(v), ColumnData::Float(w)) => append(v, w, &range),
-            (Data::Text(v), ColumnData::Text(w)) => extend(v, w, range.clone()),
+            (Data::Text(v), ColumnData::Text(w)) => v.extend_from(w, range.clone()),
             (Data::Text(v), ColumnData::Coded { codes, dictionary }) => {
                 codes[range.clone()].iter().all(|c| v.push(dictionary.get(*c as usize)))
             }

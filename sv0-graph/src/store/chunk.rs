@@ -94,7 +94,7 @@ pub(crate) enum Body {
     },
     Keys(Keys),
     Records(Heap),
-    Schema(Box<Schema>),
+    Schema(Arc<Schema>),
     Statistics(Vec<TypeStatistics>),
     Changes(ChangeSet),
 }
@@ -288,31 +288,18 @@ fn parse(bytes: &[u8], c: &ChunkRef, schema: &Schema, bounds: &Bounds, beside: &
         }
         Kind::KeyIndex | Kind::KeyDelta => {
             let wide = kind == Kind::KeyDelta;
-            let (hashes, sorted) = if wide {
+            // Equal hashes are looked through one by one.
+            const RUN: usize = 64;
+            let (hashes, sorted, long) = if wide {
                 let (at, w) = cur.u64s(rows)?;
-                (at, w.is_sorted())
+                (at, w.is_sorted(), w.windows(RUN).any(|r| r.first() == r.last()))
             } else {
                 let (at, w) = cur.u32s(rows)?;
-                (at, w.is_sorted())
+                (at, w.is_sorted(), w.windows(RUN).any(|r| r.first() == r.last()))
             };
             if !sorted {
                 return Err("key order");
             }
-            // Equal hashes are looked through one by one.
-            const RUN: usize = 64;
-            let long = if wide {
-                let w: &[u64] = bytemuck::try_cast_slice(
-                    bytes.get(hashes..hashes.saturating_add(rows.saturating_mul(8))).unwrap_or(&[]),
-                )
-                .unwrap_or(&[]);
-                w.windows(RUN).any(|r| r.first() == r.last())
-            } else {
-                let w: &[u32] = bytemuck::try_cast_slice(
-                    bytes.get(hashes..hashes.saturating_add(rows.saturating_mul(4))).unwrap_or(&[]),
-                )
-                .unwrap_or(&[]);
-                w.windows(RUN).any(|r| r.first() == r.last())
-            };
             if long {
                 return Err("too many keys with one hash");
             }
@@ -331,7 +318,7 @@ fn parse(bytes: &[u8], c: &ChunkRef, schema: &Schema, bounds: &Bounds, beside: &
         Kind::Schema => {
             let schema = Schema::from_archive(bytes).ok_or("malformed schema")?;
             cur = Cursor::new(&[]);
-            Body::Schema(Box::new(schema))
+            Body::Schema(Arc::new(schema))
         }
         Kind::Statistics => {
             let list = super::statistics::decode(bytes).ok_or("malformed statistics")?;

@@ -16,7 +16,7 @@ use crate::key::NodeKey;
 use crate::schema::{EdgeTypeId, NodeType, PropId};
 use crate::value::Value;
 use crate::view::{Direction, EdgeId, GraphView};
-use crate::working::{EdgeRec, NodeRec, Slot, Working, lookup, unwrap};
+use crate::working::{EdgeRec, NodeRec, Slot, Working, base_node, lookup, unwrap};
 
 /// A patch may hold one row in this many; then its base is written anew.
 const PATCH_SHARE: usize = 32;
@@ -96,7 +96,6 @@ fn node_cell(n: &NodeRec, column: u16) -> Cell {
 /// Writes node sections; returns the keys of new nodes.
 fn nodes(base: &Snapshot, w: &Working, out: &mut Encoded) -> Result<Vec<(u64, u32)>, StoreError> {
     let m = base.manifest();
-    let below = Working::over(base);
     // A node's id, what it was and what it is.
     type Change<'a> = (u32, Option<NodeRec>, &'a Option<NodeRec>);
     let mut by_group: BTreeMap<u16, Vec<Change<'_>>> = BTreeMap::new();
@@ -104,7 +103,7 @@ fn nodes(base: &Snapshot, w: &Working, out: &mut Encoded) -> Result<Vec<(u64, u3
     for (id, new) in &w.staged {
         let old = match w.read.nodes.get(id) {
             Some(rec) => Some(rec.clone()),
-            None => below.node_rec(*id)?,
+            None => base_node(base, *id)?,
         };
         if old == *new {
             continue;

@@ -97,6 +97,9 @@ impl Store {
                     // What can't be removed is removed by the next writer.
                     let _ = self.vfs.unlink(path);
                 }
+                // A renaming may have failed and still have been done: this handle's file has no name then.
+                let mine = self.path.as_deref().map_or(Ok(true), |p| self.media.is_current(&*self.vfs, p));
+                self.poisoned = !matches!(mine, Ok(true));
                 return Err(e);
             }
         };

@@ -11,7 +11,7 @@ use super::snapshot::Snapshot;
 use crate::schema::{EdgeTypeId, NodeType};
 use crate::value::Value;
 use crate::view::{EdgeId, GraphView};
-use crate::working::Working;
+use crate::working::{Working, base_node};
 
 /// An edge that differs: its identity, and its id in each of the two snapshots.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,10 +161,9 @@ fn identity(s: &Snapshot, e: EdgeId) -> Result<(u32, u32, Arc<str>), StoreError>
 }
 
 fn node_changes(a: &Snapshot, b: &Snapshot, ids: BTreeSet<u32>) -> Result<NodeChanges, StoreError> {
-    let (old, new) = (Working::over(a), Working::over(b));
     let mut out = NodeChanges::default();
     for id in ids {
-        match (old.node_rec(id)?, new.node_rec(id)?) {
+        match (base_node(a, id)?, base_node(b, id)?) {
             (None, Some(_)) => out.added.push(id),
             (Some(_), None) => out.removed.push(id),
             (Some(o), Some(n)) if o.props != n.props => out.changed.push(id),

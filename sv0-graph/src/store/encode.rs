@@ -364,7 +364,7 @@ pub(crate) fn indexed(schema: &Schema, column: u16) -> bool {
     schema.node_properties().get(usize::from(column)).is_some_and(|p| INDEXED.contains(&p.name.as_str()))
 }
 
-/// Keeps the compiler from copying texts twice where a cell is made of a shared text.
+/// A text as a cell; an empty one is null.
 pub(crate) fn text_cell(s: &Arc<str>) -> Cell {
     Cell::Value(if s.is_empty() { Value::Null } else { Value::Str(s.clone()) })
 }

@@ -14,6 +14,7 @@
 //! | `write` | the order of writes |
 //! | `compact`, `diff` | fewer snapshots; what differs between two |
 //! | `chunk` | a section, checked at its first touch |
+//! | `merged` | a base and its patch, put together |
 //! | `snapshot`, `lookup` | reading; sections by key |
 //! | `verify` | everything checked |
 //! | `error` | what can go wrong |
@@ -32,6 +33,7 @@ pub(crate) mod format;
 mod lookup;
 mod map;
 pub(crate) mod media;
+mod merged;
 mod snapshot;
 mod statistics;
 mod verify;

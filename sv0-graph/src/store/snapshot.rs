@@ -6,15 +6,14 @@ use std::sync::{Arc, OnceLock};
 use memmap2::Mmap;
 use roaring::RoaringBitmap;
 
-use super::adjacency::{Csr, CsrPatch};
-use super::array::Packed;
 use super::changes::ChangeSet;
 use super::chunk::{Beside, Body, Bounds, Chunk};
-use super::column::{Column, Origins};
+use super::column::Origins;
 use super::error::StoreError;
 use super::format::{Kind, Manifest, edge_column, key_parts, node_column, section};
 use super::lookup::Lookup;
 use super::media::Media;
+use super::merged::{Merged, Rows};
 use super::statistics::TypeStatistics;
 use crate::batch::{Evidence, SourceRecord, State};
 use crate::key::NodeKey;
@@ -78,74 +77,6 @@ pub struct SourceInfo {
     pub complete: Vec<String>,
 }
 
-/// A column's base and the rows that later commits set.
-struct Merged<'a> {
-    base: Option<(&'a Chunk, &'a Column)>,
-    patch: Option<(&'a Chunk, &'a Packed, &'a Column)>,
-}
-
-impl<'a> Merged<'a> {
-    /// The chunk, the column and the row in it that decide.
-    fn at(&self, row: usize) -> Option<(&'a Chunk, &'a Column, usize)> {
-        if let Some((chunk, rows, column)) = self.patch {
-            let bytes = chunk.slice();
-            let v = i64::try_from(row).unwrap_or(i64::MAX);
-            let at = rows.lower_bound(bytes, v);
-            if at < rows.count && rows.get(bytes, at) == v {
-                return Some((chunk, column, at));
-            }
-        }
-        self.base.map(|(chunk, column)| (chunk, column, row))
-    }
-
-    fn value(&self, row: usize) -> Value {
-        self.at(row).map_or(Value::Null, |(chunk, column, row)| column.value(chunk.slice(), row))
-    }
-
-    fn text(&self, row: usize) -> Option<&'a str> {
-        self.at(row).and_then(|(chunk, column, row)| column.text(chunk.slice(), row))
-    }
-
-    fn origins(&self, row: usize) -> Origins {
-        self.at(row).map_or_else(Vec::new, |(chunk, column, row)| column.origins(chunk.slice(), row))
-    }
-
-    fn may_hold(&self, text: &str) -> bool {
-        self.base.is_some_and(|(chunk, c)| c.may_hold(chunk.slice(), text))
-            || self.patch.is_some_and(|(chunk, _, c)| c.may_hold(chunk.slice(), text))
-    }
-}
-
-/// The adjacency of one edge type in one group.
-pub(crate) struct Rows<'a> {
-    pub(crate) base: Option<(&'a [u8], &'a Csr)>,
-    pub(crate) patch: Option<(&'a [u8], &'a CsrPatch)>,
-}
-
-impl Rows<'_> {
-    /// Calls `f` with (other end, ordinal, whether the base holds it, place in the base) in ascending order.
-    pub(crate) fn each(&self, row: usize, f: &mut dyn FnMut(u32, u32, Option<usize>)) {
-        let mut added = self.patch.map(|(bytes, p)| p.row(bytes, row)).into_iter().flatten().peekable();
-        if let Some((bytes, csr)) = self.base {
-            let span = csr.span(bytes, row);
-            let others = csr.others(bytes).get(span.clone()).unwrap_or(&[]);
-            let gone = self.patch.filter(|(b, p)| p.removes_in(b, &span));
-            for (other, place) in others.iter().zip(span) {
-                if gone.is_some_and(|(b, p)| p.is_removed(b, place)) {
-                    continue;
-                }
-                while let Some(a) = added.next_if(|a| a.other < *other) {
-                    f(a.other, a.ordinal, None);
-                }
-                f(*other, csr.ordinal(bytes, place), Some(place));
-            }
-        }
-        for a in added {
-            f(a.other, a.ordinal, None);
-        }
-    }
-}
-
 impl Snapshot {
     pub(crate) fn new(media: Media, map: Option<Arc<Mmap>>, manifest: Manifest) -> Result<Self, StoreError> {
         let bounds = Bounds {
@@ -171,7 +102,7 @@ impl Snapshot {
             cells,
         };
         let schema = match inner.chunk(Kind::Schema.key(0, 0, 0))? {
-            Some(Chunk { body: Body::Schema(s), .. }) => Arc::new((**s).clone()),
+            Some(Chunk { body: Body::Schema(s), .. }) => s.clone(),
             _ => return Err(StoreError::corrupt("schema", 0, "missing")),
         };
         if inner.manifest.edge_counts.len() != schema.edge_types().len() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{EdgeRec, GROUP, Identity, NodeRec, Working, edges, rec, unwrap};
+use super::{EdgeRec, GROUP, Identity, NodeRec, Working, edges, unwrap};
 use crate::batch::{EdgeInput, GraphBatch, NodeInput, SourceRecord};
 use crate::key::NodeKey;
 use crate::schema::{EdgeTypeId, NodeType, PropId};
@@ -395,8 +395,14 @@ impl Working {
                 edge.origins.iter().map(|o| (records[o.record as usize], o.pointer.clone())).collect();
             origins.sort();
             origins.dedup();
-            let rec =
-                rec(&batch.source, (edge.evidence, edge.state, edge.condition), props.into_iter().collect(), origins);
+            let rec = EdgeRec {
+                sources: vec![batch.source.clone()],
+                evidence: edge.evidence,
+                state: edge.state,
+                condition: edge.condition,
+                props: props.into_iter().collect(),
+                origins,
+            };
             claims.entry((ty, (from, to, edge.key))).or_default().push(rec);
         }
         Ok(())

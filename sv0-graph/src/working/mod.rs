@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 pub(crate) use edges::{EdgeRec, EdgeTable, Identity, Slot};
 
-use crate::batch::{Evidence, GraphBatch, SourceRecord, State};
+use crate::batch::{GraphBatch, SourceRecord};
 use crate::check::{self, Violation, Violations};
 use crate::key::NodeKey;
 use crate::schema::{EdgeTypeId, NodeType, PropId, Schema};
@@ -346,7 +346,8 @@ impl Working {
     }
 }
 
-fn base_node(base: &Snapshot, node: u32) -> Result<Option<NodeRec>, StoreError> {
+/// All that is known of a node of a snapshot; `None` where it isn't live.
+pub(crate) fn base_node(base: &Snapshot, node: u32) -> Result<Option<NodeRec>, StoreError> {
     if base.node_type(node).is_none() {
         return Ok(None);
     }
@@ -498,15 +499,4 @@ pub(crate) fn set_prop(props: &mut Vec<(PropId, Value)>, p: PropId, v: Value) {
 /// A property of a sorted list; null where it isn't there.
 pub(crate) fn lookup(props: &[(PropId, Value)], p: PropId) -> Value {
     props.binary_search_by_key(&p, |(q, _)| *q).ok().map_or(Value::Null, |i| props[i].1.clone())
-}
-
-/// A claim of one batch about an edge, before claims are merged.
-pub(crate) fn rec(
-    source: &Arc<str>,
-    edge: (Evidence, State, Option<Arc<str>>),
-    props: Vec<(PropId, Value)>,
-    origins: Vec<(u32, Arc<str>)>,
-) -> EdgeRec {
-    let (evidence, state, condition) = edge;
-    EdgeRec { sources: vec![source.clone()], evidence, state, condition, props, origins }
 }

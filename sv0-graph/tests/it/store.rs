@@ -1,11 +1,10 @@
 //! The single file: commit, reopen, snapshots, lock, damage.
 
-use sv0_graph::{
-    Direction, GraphBatch, GraphView, NodeInput, NodeType, Schema, Scope, Snapshot, Store, StoreError, Value,
-};
+use sv0_graph::{GraphBatch, GraphView, NodeInput, NodeType, Schema, Scope, Snapshot, Store, StoreError, Value};
 use tempfile::TempDir;
 
 use crate::ingest::{batch, key};
+use crate::model::dump;
 
 fn sample() -> GraphBatch {
     let mut b = batch(
@@ -29,33 +28,6 @@ fn commit(store: &mut Store, b: GraphBatch, name: &str) -> Snapshot {
     let mut t = store.begin().unwrap();
     t.stage(vec![b]).unwrap();
     t.commit(name).unwrap().snapshot
-}
-
-/// Everything of a snapshot in text.
-fn dump(s: &Snapshot) -> String {
-    let mut out = String::new();
-    for n in s.nodes(None).unwrap() {
-        out += &format!("{} {:?} {:?}\n", s.key(n).unwrap(), s.node_type(n), s.node_records(n).unwrap());
-        for p in s.schema().node_properties() {
-            let v = s.prop(n, &p.name).unwrap();
-            if !v.is_null() {
-                out += &format!("  {} = {v:?}\n", p.name);
-            }
-        }
-        for t in s.schema().edge_type_ids() {
-            for dir in [Direction::Out, Direction::In] {
-                let mut edges = Vec::new();
-                s.expand(n, t, dir, &mut |o, e| edges.push((o, e))).unwrap();
-                for (o, e) in edges {
-                    let r = s.edge(e).unwrap();
-                    let via = s.edge_prop(e, s.schema().edge_prop("via").unwrap()).unwrap();
-                    out +=
-                        &format!("  {dir:?} {} {:?} {via:?} {:?}\n", s.key(o).unwrap(), r, s.edge_records(e).unwrap());
-                }
-            }
-        }
-    }
-    out
 }
 
 #[test]
