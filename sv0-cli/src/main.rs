@@ -25,6 +25,11 @@ use args::{Cli, Command, RulesCommand};
 use commands::{assess, can, query, rules, schema, shell, store};
 use failure::Failure;
 
+/// Loads and queries take and free much memory on several threads; the system's allocator gives it back each time. Without
+/// huge pages: a load's first touch of them costs more than they give.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {

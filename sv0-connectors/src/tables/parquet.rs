@@ -155,6 +155,10 @@ impl Table for ParquetTable {
         self.source.bytes
     }
 
+    fn rows(&self) -> Option<u64> {
+        u64::try_from(self.meta.file_metadata().num_rows()).ok()
+    }
+
     fn read(&self, sink: &mut dyn FnMut(TableSlice) -> Result<(), TableError>) -> Result<(), TableError> {
         let file = self.source.open()?;
         let mut row = 1u64;

@@ -427,17 +427,7 @@ impl Numbering<'_> {
         let (Some(table), Some(first)) = (self.keys.get(&ty), self.groups.get(&ty)) else {
             return if keys.is_empty() { Ok(()) } else { Err(0) };
         };
-        let base = u32::from(*first) << 16;
-        let mut last: Option<(&str, u32)> = None;
-        for (row, key) in keys.iter().enumerate() {
-            let id = match last {
-                Some((k, id)) if k == key => id,
-                _ => base + table.find(key).ok_or(row)?,
-            };
-            last = Some((key, id));
-            out.push(id);
-        }
-        Ok(())
+        table.resolve(keys, u32::from(*first) << 16, out)
     }
 }
 
@@ -568,6 +558,11 @@ pub(super) fn edges(
     sink: &mut dyn FnMut(Sealed) -> Result<(), StoreError>,
 ) -> Result<Edges, LoadError> {
     let mut rows = EdgeRows::default();
+    // What a file says of its rows is believed as far as its bytes and the memory cap go.
+    let said = tables.iter().map(|(_, t)| t.table.rows().unwrap_or(0).min(t.table.bytes())).sum::<u64>();
+    let expected = usize::try_from(said).unwrap_or(usize::MAX).min(spill.cap / 32);
+    rows.from.reserve_exact(expected);
+    rows.to.reserve_exact(expected);
     for (record, t) in tables {
         let mut read = 0u64;
         let share = Share::new(s, "edges", t.table.bytes());
@@ -586,7 +581,11 @@ pub(super) fn edges(
                         error(&*t.table, slice.first_line + row as u64, reason)
                     })?;
                 }
-                if !append(&mut rows.columns, &slice.columns, before, &(0..slice.rows)) {
+                let fits = append(&mut rows.columns, &slice.columns, before, &(0..slice.rows));
+                if before == 0 {
+                    rows.columns.iter_mut().for_each(|c| c.reserve(expected));
+                }
+                if !fits {
                     let reason = "a column changes its type, or its text exceeds 4 GiB".to_owned();
                     return Err(error(&*t.table, slice.first_line, reason));
                 }

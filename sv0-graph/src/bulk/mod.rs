@@ -112,7 +112,7 @@ fn run(
         edges.entry(ty).or_default().push((record, t));
     }
     let nodes = largest_first(nodes, |(_, t)| t.table.bytes());
-    let ordered = Ordered::new(appender);
+    let ordered = Ordered::new(appender, nodes.len());
     let mut tables = ordered_map(&nodes, |i, (ty, tables)| -> Result<Nodes, LoadError> {
         let n = load::nodes(&s, *ty, tables, &mut |sealed| ordered.put(i, sealed))?;
         let groups = u16::try_from(n.group_rows.len()).unwrap_or(u16::MAX);
@@ -125,7 +125,10 @@ fn run(
     encoded.edge_counts.resize(schema.edge_types().len(), 0);
     let mut changes = AllChanges::default();
     let mut hashes: Vec<(u64, u32)> = Vec::new();
-    for (n, first) in tables.iter_mut().zip(&firsts) {
+    // In the order of their groups.
+    let mut by_first: Vec<(&mut Nodes, &u16)> = tables.iter_mut().zip(&firsts).collect();
+    by_first.sort_by_key(|(n, first)| (**first, n.group_rows.len()));
+    for (n, first) in by_first {
         if working.group_types.len() + n.group_rows.len() >= usize::from(u16::MAX) {
             let which = "the number of groups of nodes";
             return Err(StoreError::Limit { which, max: u64::from(u16::MAX) }.into());
@@ -153,7 +156,7 @@ fn run(
     }
     drop(keys);
     let edges = largest_first(edges, |(_, t)| t.table.bytes());
-    let ordered = Ordered::new(appender);
+    let ordered = Ordered::new(appender, edges.len());
     // Every type may hold its share, whatever the number of threads: what is spilled doesn't depend on it.
     let cap = options.memory / edges.len().max(1);
     let loaded = ordered_map(&edges, |i, (ty, tables)| -> Result<Edges, LoadError> {

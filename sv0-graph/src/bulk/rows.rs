@@ -135,6 +135,19 @@ impl GrowingColumn {
             }
     }
 
+    /// Takes room for so many rows in all.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        let more = rows.saturating_sub(self.len());
+        match &mut self.data {
+            Data::Bool(v) => v.reserve_exact(more),
+            Data::Int(v) | Data::Timestamp(v) => v.reserve_exact(more),
+            Data::Float(v) => v.reserve_exact(more),
+            Data::Coded(v, _) => v.reserve_exact(more),
+            // How long their texts are isn't known.
+            Data::Text(_) | Data::List { .. } => {}
+        }
+    }
+
     /// Appends rows of a slice's column. `false` where it has another type than before, or holds too much text.
     pub(crate) fn append(&mut self, c: &Column, range: Range<usize>) -> bool {
         let before = self.len();

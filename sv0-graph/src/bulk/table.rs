@@ -224,6 +224,11 @@ pub trait Table: Send + Sync {
     /// How many bytes the file has, for the progress.
     fn bytes(&self) -> u64;
 
+    /// How many rows the file says it has, so that room for them is taken at once; `None` where it doesn't say.
+    fn rows(&self) -> Option<u64> {
+        None
+    }
+
     /// BLAKE3 or SHA-256 of the file, lower-case hex, for the source record; empty where it wasn't taken.
     fn sha256(&self) -> String {
         String::new()

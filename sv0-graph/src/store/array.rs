@@ -403,6 +403,25 @@ impl Packed {
         })
     }
 
+    /// The greatest of the stored numbers, before the line is added; `None` for widths that aren't read in whole blocks.
+    fn greatest_residual(&self, bytes: &[u8]) -> Option<u64> {
+        let words = self.words(bytes);
+        let width = idx(self.width);
+        let read = *BLOCKS.get(width)?;
+        // 64 values fill as many words as they have bits; behind the last value's bits stand zeros or nothing.
+        let blocks = words.chunks_exact(width.max(1));
+        let rest = blocks.remainder();
+        let mut last = [0u64; 32];
+        last.get_mut(..rest.len())?.copy_from_slice(rest);
+        let whole = blocks.clone().fold(0, |m, b| read(b).max(m));
+        // What a crafted file puts behind the last value counts for nothing.
+        let used = self.count.checked_sub(blocks.len().saturating_mul(64))?.saturating_mul(width);
+        if let (Some(w), bit @ 1..) = (last.get_mut(used / 64), u32::try_from(used % 64).unwrap_or(0)) {
+            *w &= (1u64 << bit) - 1;
+        }
+        Some(whole.max(read(last.get(..width)?)))
+    }
+
     /// Whether all values are in `0..below`.
     pub(crate) fn fits(&self, bytes: &[u8], below: u64) -> bool {
         let below = i64::try_from(below).unwrap_or(i64::MAX);
@@ -420,10 +439,38 @@ impl Packed {
         if self.slope == 0 && self.width < 32 && self.base >= 0 && self.base.saturating_add(1 << self.width) <= below {
             return true;
         }
+        if let Some(most) = self.greatest_residual(bytes).filter(|_| self.slope == 0 && self.base >= 0) {
+            return i64::try_from(most).is_ok_and(|m| self.base.saturating_add(m) < below);
+        }
         // Without an early way out, so that the loop is straight.
         self.iter(bytes).fold(true, |ok, v| ok & (v >= 0) & (v < below))
     }
 }
+
+/// The greatest of 64 values of `W` bits that fill `W` words. The width is known at compile time: the shifts are constants.
+fn block<const W: usize>(words: &[u64]) -> u64 {
+    let Some(words) = words.first_chunk::<W>() else { return u64::MAX };
+    let mask = (1u64 << W) - 1;
+    let mut most = 0;
+    for i in 0..64 {
+        let (word, shift) = (i * W / 64, i * W % 64);
+        let mut v = words.get(word).copied().unwrap_or(0) >> shift;
+        if shift + W > 64 {
+            v |= words.get(word + 1).copied().unwrap_or(0) << (64 - shift);
+        }
+        most = most.max(v & mask);
+    }
+    most
+}
+
+/// By width.
+#[rustfmt::skip]
+const BLOCKS: [fn(&[u64]) -> u64; 33] = [
+    |_| 0, block::<1>, block::<2>, block::<3>, block::<4>, block::<5>, block::<6>, block::<7>, block::<8>, block::<9>,
+    block::<10>, block::<11>, block::<12>, block::<13>, block::<14>, block::<15>, block::<16>, block::<17>, block::<18>,
+    block::<19>, block::<20>, block::<21>, block::<22>, block::<23>, block::<24>, block::<25>, block::<26>, block::<27>,
+    block::<28>, block::<29>, block::<30>, block::<31>, block::<32>,
+];
 
 /// Texts in a chunk.
 #[derive(Debug, Clone, Copy)]
@@ -491,14 +538,24 @@ mod tests {
         round(&[i64::MAX, i64::MAX - 3]);
         round(&[-5, 5, 100, -100]);
         let mut x = 1u64;
-        for width in 1..64 {
-            let items: Vec<i64> = (0..200)
+        for (width, count) in (1..64).flat_map(|w| [(w, 200), (w, 64), (w, 1), (w, 63), (w, 129)]) {
+            let items: Vec<i64> = (0..count)
                 .map(|_| {
                     x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                     i64::try_from(x >> (64 - width)).unwrap() - 3
                 })
                 .collect();
             round(&items);
+            let small: Vec<i64> = items.iter().map(|i| (i + 3) >> 33).collect();
+            let most = small.iter().copied().max().unwrap_or(0);
+            let mut b = Buffer::default();
+            // A first value that rises above the last keeps the array from being a line.
+            b.packed(&small);
+            let words: Vec<u64> = b.0.chunks(8).map(|c| u64::from_le_bytes(c.try_into().unwrap())).collect();
+            let bytes: &[u8] = bytemuck::cast_slice(&words);
+            let p = Cursor::new(bytes).packed().unwrap();
+            let most = u64::try_from(most).unwrap();
+            assert!(p.fits(bytes, most + 1) && !p.fits(bytes, most), "{width} {count}");
         }
     }
 }

@@ -74,7 +74,7 @@ pub(crate) struct Chunk {
 }
 
 /// What a chunk holds, parsed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Body {
     Alive {
         rows: usize,
@@ -90,7 +90,7 @@ pub(crate) enum Body {
     CsrPatch(CsrPatch),
     ValueIndex {
         values: Heap,
-        rows: Vec<RoaringBitmap>,
+        rows: Arc<[RoaringBitmap]>,
     },
     Keys(Keys),
     Records(Heap),
@@ -100,7 +100,7 @@ pub(crate) enum Body {
 }
 
 /// Sorted hashes of keys, and their nodes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Keys {
     hashes: usize,
     ids: usize,
@@ -181,6 +181,15 @@ impl Chunk {
         let body = parse(bytes.as_slice(), c, schema, bounds, beside)
             .map_err(|reason| StoreError::corrupt(section(c.key), c.offset, reason))?;
         Ok(Self { bytes, body })
+    }
+
+    /// The same section where another mapping of the file, a longer one, has it.
+    pub(crate) fn in_map(&self, map: Option<&Arc<Mmap>>) -> Self {
+        let bytes = match (&self.bytes, map) {
+            (Bytes::Map(_, range), Some(map)) if range.end <= map.len() => Bytes::Map(map.clone(), range.clone()),
+            (bytes, _) => bytes.clone(),
+        };
+        Self { bytes, body: self.body.clone() }
     }
 
     pub(crate) fn slice(&self) -> &[u8] {
@@ -284,7 +293,7 @@ fn parse(bytes: &[u8], c: &ChunkRef, schema: &Schema, bounds: &Bounds, beside: &
                 list.push(map);
                 from = end;
             }
-            Body::ValueIndex { values, rows: list }
+            Body::ValueIndex { values, rows: list.into() }
         }
         Kind::KeyIndex | Kind::KeyDelta => {
             let wide = kind == Kind::KeyDelta;

@@ -334,14 +334,14 @@ impl std::hash::BuildHasher for Keyed {
 }
 
 /// A column in a chunk, parsed and checked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Column {
     pub(crate) rows: usize,
     known: Option<usize>,
     body: Body,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Body {
     Bool(usize),
     Int(Packed),

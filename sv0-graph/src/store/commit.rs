@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use rayon::prelude::*;
+
 use super::adjacency::{Added, PatchContent};
 use super::changes::{AllChanges, ChangeSet};
 use super::chunk::{Body, Chunk, edge_column_type, node_column_type};
@@ -57,6 +59,16 @@ pub(crate) struct Encoded {
     pub layout: Layout,
 }
 
+/// What a commit writes of one edge type.
+struct TypePart {
+    ty: EdgeTypeId,
+    put: Vec<NewChunk>,
+    dropped: HashSet<u64>,
+    count: u64,
+    changes: Option<(u16, ChangeSet)>,
+    statistics: Vec<TypeStatistics>,
+}
+
 /// Encodes what `w` changes of its base.
 pub(crate) fn encode(base: &Snapshot, w: &Working, layout: Layout) -> Result<Encoded, StoreError> {
     let m = base.manifest();
@@ -69,11 +81,29 @@ pub(crate) fn encode(base: &Snapshot, w: &Working, layout: Layout) -> Result<Enc
     };
     out.node_counts.resize(NodeType::ALL.len(), 0);
     out.edge_counts.resize(w.schema.edge_types().len(), 0);
-    let new_keys = nodes(base, w, &mut out)?;
-    let mut statistics = base.statistics()?.to_vec();
-    for ty in w.schema.edge_type_ids() {
-        edges(base, w, ty, &mut out, &mut statistics)?;
+    let statistics = base.statistics()?;
+    let types: Vec<EdgeTypeId> = w.schema.edge_type_ids().collect();
+    let (new_keys, by_type) = rayon::join(
+        || nodes(base, w, &mut out),
+        || {
+            let one = |ty: &EdgeTypeId| {
+                let of_type = statistics.iter().filter(|s| s.edge_type == ty.0).copied().collect();
+                edges(base, w, *ty, layout, of_type)
+            };
+            types.par_iter().with_max_len(1).map(one).collect::<Vec<_>>()
+        },
+    );
+    let new_keys = new_keys?;
+    let mut statistics = Vec::new();
+    for part in by_type {
+        let part = part?;
+        out.put.extend(part.put);
+        out.dropped.extend(part.dropped);
+        out.changes.edges.extend(part.changes);
+        out.edge_counts[usize::from(part.ty.0)] = part.count;
+        statistics.extend(part.statistics);
     }
+    statistics.sort_by_key(|s: &TypeStatistics| (s.edge_type, s.from, s.to));
     keys(base, w, new_keys, &mut out)?;
     records(base, w, &mut out)?;
     out.put.push(encode::encode_schema(&w.schema));
@@ -269,12 +299,15 @@ fn edges(
     base: &Snapshot,
     w: &Working,
     ty: EdgeTypeId,
-    out: &mut Encoded,
-    statistics: &mut Vec<TypeStatistics>,
-) -> Result<(), StoreError> {
+    layout: Layout,
+    statistics: Vec<TypeStatistics>,
+) -> Result<TypePart, StoreError> {
+    let m = base.manifest();
+    let count = m.edge_counts.get(usize::from(ty.0)).copied().unwrap_or(0);
+    let mut out = TypePart { ty, put: Vec::new(), dropped: HashSet::new(), count, changes: None, statistics };
     let table = &w.edges[usize::from(ty.0)];
     if table.is_empty() {
-        return Ok(());
+        return Ok(out);
     }
     let mut c = EdgeChanges { added: Vec::new(), changed: Vec::new(), removed: Vec::new() };
     let mut kept: HashSet<EdgeId> = HashSet::new();
@@ -292,12 +325,10 @@ fn edges(
     c.removed = table.hidden.iter().filter(|e| !kept.contains(e)).copied().collect();
     c.removed.sort_unstable();
     if c.added.is_empty() && c.changed.is_empty() && c.removed.is_empty() {
-        return Ok(());
+        return Ok(out);
     }
-    let counted = &mut out.edge_counts[usize::from(ty.0)];
-    *counted = (*counted + c.added.len() as u64).saturating_sub(c.removed.len() as u64);
-    let all = usize::try_from(*counted).unwrap_or(usize::MAX);
-    let m = base.manifest();
+    out.count = (out.count + c.added.len() as u64).saturating_sub(c.removed.len() as u64);
+    let all = usize::try_from(out.count).unwrap_or(usize::MAX);
     let patched: usize = m
         .chunks_of(Kind::OutPatch)
         .iter()
@@ -311,13 +342,13 @@ fn edges(
         *rows = p.rows.max(*rows);
     }
     let patched = patched.max(columns.values().map(|r| *r as usize).sum());
-    if out.layout.patches(patched + c.added.len() + c.changed.len() + c.removed.len(), all) {
-        patch_edges(base, w, ty, &c, out)?;
-        adjust(statistics, base, w, ty, &c)?;
+    if layout.patches(patched + c.added.len() + c.changed.len() + c.removed.len(), all) {
+        patch_edges(base, w, ty, &c, &mut out)?;
+        adjust(&mut out.statistics, base, w, ty, &c)?;
     } else {
-        rewrite_edges(base, w, ty, &c, out, statistics)?;
+        rewrite_edges(base, w, ty, &c, &mut out)?;
     }
-    Ok(())
+    Ok(out)
 }
 
 /// The number of edges by ends; the rest stays an estimate.
@@ -364,8 +395,7 @@ fn rewrite_edges(
     w: &Working,
     ty: EdgeTypeId,
     c: &EdgeChanges<'_>,
-    out: &mut Encoded,
-    statistics: &mut Vec<TypeStatistics>,
+    out: &mut TypePart,
 ) -> Result<(), StoreError> {
     #[derive(Clone, Copy)]
     enum From<'a> {
@@ -417,10 +447,8 @@ fn rewrite_edges(
     let order = encode::by_end(&to);
     out.put.extend(encode::encode_out(ty.0, &w.group_rows, &from, &to));
     out.put.extend(encode::encode_in(ty.0, &w.group_rows, &from, &to, &order));
-    statistics.retain(|s| s.edge_type != ty.0);
-    statistics.extend(encode::statistics(ty.0, &w.group_types, &from, &to, &order));
-    statistics.sort_by_key(|s| (s.edge_type, s.from, s.to));
-    let set = out.changes.edges.entry(ty.0).or_default();
+    out.statistics = encode::statistics(ty.0, &w.group_types, &from, &to, &order);
+    let mut set = ChangeSet::default();
     for (g, range) in encode::by_group(&from) {
         let part = &all[range];
         let mut columns: BTreeSet<u16> = base.edge_columns(ty, g).into_iter().collect();
@@ -452,6 +480,7 @@ fn rewrite_edges(
         }
     }
     set.removed.extend(c.removed.iter().map(|e| e.0));
+    out.changes = Some((ty.0, set));
     Ok(())
 }
 
@@ -461,7 +490,7 @@ fn patch_edges(
     w: &Working,
     ty: EdgeTypeId,
     c: &EdgeChanges<'_>,
-    out: &mut Encoded,
+    out: &mut TypePart,
 ) -> Result<(), StoreError> {
     let mut outward: BTreeMap<u16, PatchContent> = BTreeMap::new();
     let mut inward: BTreeMap<u16, PatchContent> = BTreeMap::new();
@@ -568,7 +597,7 @@ fn patch_edges(
         let bytes = encode::encode_patch(prop, &merged);
         out.put.push(NewChunk { key: patch, rows: count(merged.len()), aux: 0, bytes });
     }
-    out.changes.edges.insert(ty.0, set);
+    out.changes = Some((ty.0, set));
     Ok(())
 }
 

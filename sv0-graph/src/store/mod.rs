@@ -50,7 +50,7 @@ pub use diff::{Diff, EdgeChange, NodeChanges};
 pub use error::StoreError;
 pub(crate) use format::{edge_column, node_column};
 pub use snapshot::{Snapshot, SnapshotInfo, SourceInfo};
-pub(crate) use snapshot::{edge_id, edge_parts};
+pub(crate) use snapshot::{edge_id, edge_parts, group};
 pub use statistics::TypeStatistics;
 pub use verify::VerifyReport;
 
@@ -334,7 +334,9 @@ impl Store {
         let read =
             format::read_manifest(&self.media, w.slot.offset, w.slot.len, &w.slot.manifest_hash, w.slot.committed)
                 .and_then(|m| snapshot(&self.media, self.mapped, m));
-        self.latest = read.inspect_err(|_| self.poisoned = true)?;
+        let next = read.inspect_err(|_| self.poisoned = true)?;
+        next.inherit(&self.latest);
+        self.latest = next;
         Ok(w.bytes)
     }
 

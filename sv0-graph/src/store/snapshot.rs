@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use memmap2::Mmap;
+use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
 use super::changes::ChangeSet;
@@ -323,6 +324,71 @@ impl Snapshot {
         Ok(None)
     }
 
+    /// Takes over what `before` has read and checked of sections that both have. `before` is the snapshot that this one
+    /// was committed on: its bounds are this one's, or narrower.
+    pub(crate) fn inherit(&self, before: &Self) {
+        let (own, old) = (&self.0, &before.0);
+        let mut at = 0;
+        for (i, c) in own.manifest.chunks.iter().enumerate() {
+            while old.manifest.chunks.get(at).is_some_and(|o| o.key < c.key) {
+                at += 1;
+            }
+            if old.manifest.chunks.get(at) == Some(c)
+                && let Some(found) = old.cells.get(at).and_then(OnceLock::get)
+                && let Ok(chunk) = &**found
+                && let Some(cell) = own.cells.get(i)
+            {
+                let _ = cell.set(Box::new(Ok(chunk.in_map(own.map.as_ref()))));
+            }
+        }
+    }
+
+    /// Reads and checks sections on all of rayon's threads, each once, the longest first. What can't be read says so again
+    /// where it is needed.
+    pub(crate) fn warm(&self, keys: impl IntoIterator<Item = u64>) {
+        let inner = &self.0;
+        let mut cold: Vec<usize> = keys
+            .into_iter()
+            .filter_map(|k| inner.position(k))
+            .filter(|i| inner.cells.get(*i).is_some_and(|c| c.get().is_none()))
+            .collect();
+        cold.sort_unstable();
+        cold.dedup();
+        cold.sort_by_key(|i| std::cmp::Reverse(inner.manifest.chunks[*i].len));
+        let next = std::sync::atomic::AtomicUsize::new(0);
+        let work = || {
+            while let Some(i) = cold.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+                let _ = inner.chunk_at(*i);
+            }
+        };
+        (0..rayon::current_num_threads().min(cold.len())).into_par_iter().for_each(|_| work());
+    }
+
+    /// The nodes whose key may have this hash.
+    pub(crate) fn candidates(&self, hash: u64) -> impl Iterator<Item = u32> {
+        let inner = &self.0;
+        inner.key_sections(hash).into_iter().flat_map(move |section| match inner.chunk(section) {
+            Ok(Some(Chunk { body: Body::Keys(keys), bytes })) => {
+                keys.find(bytes.as_slice(), hash, inner.partition_bits()).iter().copied()
+            }
+            _ => [].iter().copied(),
+        })
+    }
+
+    /// The sections that a choice by kind and the parts of the key takes.
+    pub(crate) fn sections_where(&self, mut choose: impl FnMut(Kind, u16, u16, u16) -> bool) -> Vec<u64> {
+        let chosen = |key: &u64| {
+            let (a, b, group) = key_parts(*key);
+            Kind::of(*key).is_some_and(|k| choose(k, a, b, group))
+        };
+        self.0.manifest.chunks.iter().map(|c| c.key).filter(chosen).collect()
+    }
+
+    /// The sections that a key with this hash is looked up in.
+    pub(crate) fn key_sections(&self, hash: u64) -> [u64; 2] {
+        self.0.key_sections(hash)
+    }
+
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.0.manifest
     }
@@ -560,13 +626,22 @@ impl Inner {
             && self.node_column(node_column::SOURCE, g)?.text(r).unwrap_or("") == &*key.source)
     }
 
+    /// How many bits of a hash name the partition of the key index.
+    fn partition_bits(&self) -> u32 {
+        self.manifest.key_partitions.max(1).trailing_zeros()
+    }
+
+    fn key_sections(&self, hash: u64) -> [u64; 2] {
+        let partition = hash.checked_shr(64 - self.partition_bits()).unwrap_or(0);
+        let partition = u16::try_from(partition).unwrap_or(u16::MAX);
+        [Kind::KeyDelta.key(0, 0, 0), Kind::KeyIndex.key(0, 0, partition)]
+    }
+
     fn find(&self, key: &NodeKey) -> Result<Option<u32>, StoreError> {
         let hash = NodeKey::hash64(&key.source, &key.id);
-        let bits = self.manifest.key_partitions.max(1).trailing_zeros();
-        let partition = u16::try_from(hash.checked_shr(64 - bits).unwrap_or(0)).unwrap_or(u16::MAX);
-        for section in [Kind::KeyDelta.key(0, 0, 0), Kind::KeyIndex.key(0, 0, partition)] {
+        for section in self.key_sections(hash) {
             if let Some(Chunk { body: Body::Keys(keys), bytes }) = self.chunk(section)? {
-                for id in keys.find(bytes.as_slice(), hash, bits) {
+                for id in keys.find(bytes.as_slice(), hash, self.partition_bits()) {
                     if self.alive(*id)? && self.has_key(*id, key)? {
                         return Ok(Some(*id));
                     }

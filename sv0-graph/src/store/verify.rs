@@ -100,7 +100,7 @@ impl Snapshot {
                 }
             }
             let same = found.len() == rows.len()
-                && found.iter().zip(rows).enumerate().all(|(i, ((value, want), have))| {
+                && found.iter().zip(&rows[..]).enumerate().all(|(i, ((value, want), have))| {
                     values.get(bytes.as_slice(), i) == &**value && have.iter().eq(want.iter().copied())
                 });
             if !same && bad.len() < SHOWN {

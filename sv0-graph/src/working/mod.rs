@@ -11,18 +11,19 @@ mod annotate;
 mod apply;
 mod edges;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 pub(crate) use edges::{EdgeRec, EdgeTable, Identity, Slot};
 
-use crate::batch::{GraphBatch, SourceRecord};
+use crate::batch::{EdgeInput, GraphBatch, SourceRecord};
 use crate::check::{self, Violation, Violations};
 use crate::key::NodeKey;
 use crate::schema::{EdgeTypeId, NodeType, PropId, Schema};
-use crate::store::{Snapshot, StoreError, edge_column};
+use crate::store::format::{Kind, edge_column, node_column};
+use crate::store::{Snapshot, StoreError, group};
 use crate::value::Value;
 use crate::view::{Direction, EdgeId, EdgeRef, GraphError, GraphView};
 
@@ -202,48 +203,86 @@ impl Working {
     }
 
     /// Reads, on all of rayon's threads, what many nodes and edges are going to be compared with (sections are checked at
-    /// their first touch, and that is most of the time), and keeps whose keys the snapshot has. What can't be read says so
-    /// again where it is needed.
+    /// their first touch, and that is most of the time: each by one thread, before anything waits for it), and keeps whose
+    /// keys the snapshot has. What can't be read says so again where it is needed.
     fn touch(&mut self, batches: &[GraphBatch]) {
         const MANY: usize = 512;
         let Some(base) = &self.base else { return };
         if base.number() == 0 || batches.iter().map(|b| b.nodes.len() + b.edges.len()).sum::<usize>() < MANY {
             return;
         }
+        let nodes: Vec<&NodeKey> = batches.iter().flat_map(|b| &b.nodes).map(|n| &n.key).collect();
+        let edges: Vec<&EdgeInput> = batches.iter().flat_map(|b| &b.edges).collect();
+        let groups = self.warm_keys(base, &nodes, &edges);
+        base.warm(base.sections_where(|kind, a, _, g| match kind {
+            Kind::Alive => groups.contains_key(&g),
+            Kind::NodeColumn | Kind::NodePatch => {
+                let keys = a == node_column::EXTERNAL_ID || a == node_column::SOURCE;
+                groups.get(&g).is_some_and(|whole| *whole || keys)
+            }
+            _ => false,
+        }));
         let known = |k: &NodeKey| Some((k.clone(), base.find(k).ok()??));
-        for b in batches {
-            let nodes: Vec<_> = b
-                .nodes
-                .par_iter()
-                .filter_map(|n| {
-                    let (key, id) = known(&n.key)?;
-                    Some((key, id, base_node(base, id).ok()??))
-                })
-                .collect();
-            let edges: Vec<_> = b
-                .edges
-                .par_iter()
-                .map(|e| {
-                    let (from, to) = (known(&e.from), known(&e.to));
-                    let rec = || {
-                        let ty = self.schema.edge_type_id(&e.ty)?;
-                        let (f, t) = (from.as_ref()?.1, to.as_ref()?.1);
-                        let found = base.find_edge(ty, f, t, &e.key).ok()??;
-                        Some(((ty, (f, t, e.key.clone())), (found, Self::base_edge(base, found).ok()?)))
-                    };
-                    let rec = rec();
-                    (from, to, rec)
-                })
-                .collect();
-            for (key, id, rec) in nodes {
-                self.read.keys.insert(key, id);
-                self.read.nodes.insert(id, rec);
-            }
-            for (from, to, rec) in edges {
-                self.read.keys.extend(from.into_iter().chain(to));
-                self.read.edges.extend(rec);
-            }
+        let nodes: Vec<_> = nodes
+            .par_iter()
+            .filter_map(|k| {
+                let (key, id) = known(k)?;
+                Some((key, id, base_node(base, id).ok()??))
+            })
+            .collect();
+        let ends: Vec<_> = edges
+            .par_iter()
+            .map(|e| Some((self.schema.edge_type_id(&e.ty)?, known(&e.from)?, known(&e.to)?, *e)))
+            .flatten()
+            .collect();
+        let starts: BTreeSet<(u16, u16)> = ends.iter().map(|(ty, from, ..)| (ty.0, group(from.1))).collect();
+        base.warm(base.sections_where(|kind, ty, column, g| match kind {
+            Kind::Out | Kind::OutPatch => starts.contains(&(ty, g)),
+            Kind::EdgeColumn | Kind::EdgePatch => column == edge_column::KEY && starts.contains(&(ty, g)),
+            _ => false,
+        }));
+        let found: Vec<_> = ends
+            .par_iter()
+            .map(|(ty, from, to, e)| {
+                Some((base.find_edge(*ty, from.1, to.1, &e.key).ok()??, (*ty, (from.1, to.1, e.key.clone()))))
+            })
+            .flatten()
+            .collect();
+        let starts: BTreeSet<(u16, u16)> = found.iter().map(|(_, (ty, (from, ..)))| (ty.0, group(*from))).collect();
+        base.warm(base.sections_where(|kind, ty, _, g| {
+            matches!(kind, Kind::EdgeColumn | Kind::EdgePatch) && starts.contains(&(ty, g))
+        }));
+        let found: Vec<_> = found
+            .into_par_iter()
+            .map(|(e, identity)| Some((identity, (e, Self::base_edge(base, e).ok()?))))
+            .flatten()
+            .collect();
+        for (key, id, rec) in nodes {
+            self.read.keys.insert(key, id);
+            self.read.nodes.insert(id, rec);
         }
+        self.read.keys.extend(ends.into_iter().flat_map(|(_, from, to, _)| [from, to]));
+        self.read.edges.extend(found);
+    }
+
+    /// Reads the partitions of the key index that these keys are looked up in. The answer: the groups of the nodes that
+    /// they may name, and whether a node itself is among those, not only an edge's end.
+    fn warm_keys(&self, base: &Snapshot, nodes: &[&NodeKey], edges: &[&EdgeInput]) -> BTreeMap<u16, bool> {
+        let hash = |k: &NodeKey| NodeKey::hash64(&k.source, &k.id);
+        let (nodes, ends): (Vec<u64>, Vec<[u64; 2]>) = rayon::join(
+            || nodes.par_iter().map(|k| hash(k)).collect(),
+            || edges.par_iter().map(|e| [hash(&e.from), hash(&e.to)]).collect(),
+        );
+        let all = || nodes.iter().chain(ends.iter().flatten());
+        base.warm(all().flat_map(|h| base.key_sections(*h)));
+        let mut groups = BTreeMap::new();
+        for id in ends.iter().flatten().flat_map(|h| base.candidates(*h)) {
+            groups.entry(group(id)).or_insert(false);
+        }
+        for id in nodes.iter().flat_map(|h| base.candidates(*h)) {
+            groups.insert(group(id), true);
+        }
+        groups
     }
 
     fn check(&self, batches: &[GraphBatch]) -> Result<check::Checked, StoreError> {

@@ -233,7 +233,8 @@ fn a_load_is_the_same_graph_as_batches() {
     assert_eq!(s.node_changes(NodeType::Identity).unwrap().added.len(), 3000);
     let has_role = s.schema().edge_type_id("HAS_ROLE").unwrap();
     assert_eq!(s.edge_changes(has_role).unwrap().added.len(), 8000);
-    assert_eq!(s.node_records(0).unwrap()[0].0.operation, "load nodes identity");
+    let i1 = s.find(&NodeKey::new("t", "i1")).unwrap().unwrap();
+    assert_eq!(s.node_records(i1).unwrap()[0].0.operation, "load nodes identity");
     // And the store goes on from there.
     let mut store = Store::open_or_create(dir.path().join("a.sv0"), Schema::canonical()).unwrap();
     assert_eq!(store.verify().unwrap().problems, Vec::<String>::new());
