@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use sv0_testkit::reliability::{Context, Report, bytes, crash, faults, kill, readers};
+use sv0_testkit::reliability::{Context, Report, bytes, crash, faults, kill, memory, readers};
 use sv0_testkit::vfs::Sabotage;
 
 #[allow(clippy::disallowed_methods, reason = "a lane that runs for a time needs one")]
@@ -54,6 +54,13 @@ fn crash_bites() {
 fn a_seed_gives_the_same_images() {
     let (a, b) = (crash::run(&context(1, None)), crash::run(&context(1, None)));
     assert_eq!((a.counts, a.violations), (b.counts, b.violations));
+}
+
+#[test]
+fn memory() {
+    let report = memory::run(&context(6, None));
+    sound(&report, "typed errors");
+    assert!(report.get("read under the limit") > 0, "{report:#?}");
 }
 
 #[test]

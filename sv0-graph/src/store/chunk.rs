@@ -54,7 +54,7 @@ impl Bytes {
             None => {
                 // The committed length was checked against the file's at open, so this allocation is bounded by it.
                 let mut words: Vec<u64> = Vec::new();
-                words.try_reserve_exact(len.div_ceil(8)).map_err(|_| bad("length"))?;
+                words.try_reserve_exact(len.div_ceil(8)).map_err(|_| StoreError::OutOfMemory { bytes: c.len })?;
                 words.resize(len.div_ceil(8), 0);
                 if let Some(buf) = bytemuck::cast_slice_mut::<u64, u8>(&mut words).get_mut(..len) {
                     media.read_at(c.offset, buf)?;

@@ -36,6 +36,15 @@ pub enum StoreError {
         /// The unknown bits.
         unknown: u32,
     },
+    /// A machine with the other byte order.
+    #[error("sv0 stores are little-endian and are read in place; this machine is big-endian: use another")]
+    UnsupportedHost,
+    /// The host has no memory for what is to be read.
+    #[error("no memory for {bytes} bytes of the store: give the process more, or map the store instead of reading it")]
+    OutOfMemory {
+        /// How much was asked for.
+        bytes: u64,
+    },
     /// The file is shorter than its header says.
     #[error("store is truncated: {found} of {expected} bytes are there; copy it again from its source")]
     Truncated {

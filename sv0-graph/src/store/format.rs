@@ -17,8 +17,10 @@ const _: () = {
     assert!(size_of::<rkyv::Archived<usize>>() == 4, "rkyv's pointer width changed: the store's archives need 32 bits");
 };
 
-#[cfg(target_endian = "big")]
-compile_error!("sv0 stores are little-endian and are read in place; big-endian hosts aren't supported");
+/// Stores are little-endian and are read in place: a host that isn't is refused before it reads or writes anything.
+pub(crate) fn host() -> Result<(), StoreError> {
+    if cfg!(target_endian = "little") { Ok(()) } else { Err(StoreError::UnsupportedHost) }
+}
 
 /// PNG style: the eighth bit and the line ends catch text-mode copies.
 pub(crate) const MAGIC: [u8; 16] = *b"\x89SV0\r\n\x1a\nGRAPH\0\0\0";
@@ -379,6 +381,7 @@ pub(crate) fn header() -> [u8; 64] {
 
 /// Reads the header and the newest valid slot. `writer` also checks the flags that only a writer must know.
 pub(crate) fn read_head(media: &Media, writer: bool) -> Result<(Slot, usize), StoreError> {
+    host()?;
     let len = media.len()?;
     let mut head = [0u8; 64];
     if len < 64 {
@@ -449,13 +452,16 @@ pub(crate) fn read_manifest(
     if offset < DATA || len > MAX_MANIFEST || end.is_none_or(|e| e > committed) {
         return Err(StoreError::corrupt("manifest", offset, "range"));
     }
-    let mut bytes = rkyv::util::AlignedVec::<16>::new();
-    bytes.resize(usize::try_from(len).unwrap_or(0), 0);
-    media.read_at(offset, &mut bytes)?;
-    if blake3::hash(&bytes).as_bytes() != hash {
+    let size = usize::try_from(len).map_err(|_| StoreError::OutOfMemory { bytes: len })?;
+    let mut words: Vec<u128> = Vec::new();
+    words.try_reserve_exact(size.div_ceil(16)).map_err(|_| StoreError::OutOfMemory { bytes: len })?;
+    words.resize(size.div_ceil(16), 0);
+    let bytes = bytemuck::cast_slice_mut::<u128, u8>(&mut words).get_mut(..size).unwrap_or_default();
+    media.read_at(offset, bytes)?;
+    if blake3::hash(bytes).as_bytes() != hash {
         return Err(StoreError::corrupt("manifest", offset, "hash"));
     }
-    Manifest::decode(&bytes, offset, committed)
+    Manifest::decode(bytes, offset, committed)
 }
 
 /// The next multiple of the alignment.

@@ -469,6 +469,7 @@ fn reaffirm(media: &Media) -> Result<(), StoreError> {
 }
 
 fn create(media: &Media, schema: Schema) -> Result<(), StoreError> {
+    format::host()?;
     let working = Working::new(Arc::new(schema));
     if Schema::from_archive(&working.schema.to_archive()).is_none() {
         return Err(StoreError::SchemaNotExtended);

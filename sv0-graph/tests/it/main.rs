@@ -11,6 +11,7 @@
 mod bulk;
 mod format;
 mod history;
+mod host;
 mod ingest;
 mod model;
 mod store;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sv0_graph::vfs::OsVfs;
-use sv0_graph::{Schema, Snapshot, Store, StoreError};
+use sv0_graph::{GraphView, Schema, Snapshot, Store, StoreError};
 
 use super::dump::dump_hash;
 use super::no_panic;
@@ -28,6 +28,8 @@ pub struct Job {
     pub pause: Duration,
     /// The largest file that it may write.
     pub fsize: Option<u64>,
+    /// How many bytes of memory it may take beyond what it has once the store is open.
+    pub headroom: u64,
     /// A lie under the store.
     pub sabotage: Option<Sabotage>,
 }
@@ -103,6 +105,54 @@ fn writes(job: &Job, out: &mut dyn Write, stop: &AtomicBool) -> Result<(), Store
 fn say(out: &mut dyn Write, line: &str) {
     // Whoever doesn't listen any more has what he wants.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Opens the store, reads all of it with `headroom` bytes more than it has then, and once more without a limit:
+/// `READ hash` or `ERR variant message` each time. The exit code: 0, or 3 if the second doesn't succeed.
+///
+/// # Panics
+/// If the system doesn't say how much memory the process has, or takes no limit.
+pub fn starve(job: &Job, out: &mut dyn Write) -> u8 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let mut code = 3;
+    let store = match Store::open(&job.path) {
+        Ok(s) => s,
+        Err(e) => {
+            say(out, &format!("ERR {} {e}", variant(&e)));
+            return code;
+        }
+    };
+    let s = store.latest();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let data = status.lines().find_map(|l| l.strip_prefix("VmData:")).unwrap();
+    let data: u64 = data.trim().trim_end_matches(" kB").parse().unwrap();
+    let all = getrlimit(Resource::Data);
+    // What reading itself takes for its own small things.
+    let own = 1 << 20;
+    for limit in [Some(data * 1024 + own + job.headroom), all.current] {
+        setrlimit(Resource::Data, Rlimit { current: limit, maximum: all.maximum }).unwrap();
+        let read = names(&s);
+        code = if read.is_ok() { 0 } else { 3 };
+        say(
+            out,
+            &match read {
+                Ok(hash) => format!("READ {hash}"),
+                Err(e) => format!("ERR {} {e}", variant(&e)),
+            },
+        );
+    }
+    code
+}
+
+/// The hash of all names.
+fn names(s: &Snapshot) -> Result<String, StoreError> {
+    let plain = |e: sv0_graph::GraphError| (*e.0).clone();
+    let mut h = blake3::Hasher::new();
+    for n in s.nodes(None).map_err(plain)? {
+        let name = s.prop(n, "name").map_err(plain)?;
+        h.update(name.as_str().unwrap_or("").as_bytes());
+    }
+    Ok(h.finalize().to_hex().to_string())
 }
 
 /// Opens the store again and again, reads its newest snapshot several times and older ones from the file:

@@ -8,6 +8,7 @@
 //! | `kill` | a writer killed in the middle of its work |
 //! | `readers` | one writer and eight readers |
 //! | `system` | a full, read-only, forbidden, truncated file on the real system |
+//! | `memory` | a reader that gets less and less memory |
 //! | `power` | a file system shut down under a writer |
 //! | `workload`, `state`, `dump` | what is written, what must be there, all of a snapshot in text |
 //! | `child`, `process` | what the other processes of a lane do, and starting them |
@@ -21,6 +22,7 @@ pub mod crash;
 pub mod dump;
 pub mod faults;
 pub mod kill;
+pub mod memory;
 pub mod power;
 mod process;
 pub mod readers;
@@ -88,6 +90,7 @@ pub const LANES: &[(&str, Lane)] = &[
     ("kill", kill::run),
     ("readers", readers::run),
     ("system", system::run),
+    ("memory", memory::run),
     ("power", power::run),
 ];
 

@@ -12,7 +12,7 @@ use sv0_testkit::vfs::Sabotage;
 #[derive(Parser)]
 #[command(about = "Runs the reliability lanes", long_about = None)]
 struct Cli {
-    /// crash, faults, bytes, kill, readers, system, power, or all
+    /// crash, faults, bytes, kill, readers, system, memory, power, or all
     lane: Option<String>,
     /// How much; what is counted is the lane's
     #[arg(long)]
@@ -87,6 +87,8 @@ enum Child {
         pause_ms: u64,
         #[arg(long)]
         fsize: Option<u64>,
+        #[arg(long, default_value_t = 0)]
+        headroom: u64,
         #[arg(long)]
         lie: Option<Lie>,
     },
@@ -97,6 +99,7 @@ enum What {
     Write,
     Read,
     TryWrite,
+    Starve,
 }
 
 #[allow(clippy::disallowed_methods, reason = "a program that says how long it took")]
@@ -111,14 +114,15 @@ fn note(text: &str) {
 
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Some(Child::Child { what, path, seed, commits, pause_ms, fsize, lie }) = cli.child {
+    if let Some(Child::Child { what, path, seed, commits, pause_ms, fsize, headroom, lie }) = cli.child {
         let pause = Duration::from_millis(pause_ms);
-        let job = child::Job { path, seed, commits, pause, fsize, sabotage: lie.map(Lie::sabotage) };
+        let job = child::Job { path, seed, commits, pause, fsize, headroom, sabotage: lie.map(Lie::sabotage) };
         let mut out = std::io::stdout();
         return ExitCode::from(match what {
             What::Write => child::write(&job, &mut out),
             What::Read => child::read(&job, &mut out),
             What::TryWrite => child::try_write(&job, &mut out),
+            What::Starve => child::starve(&job, &mut out),
         });
     }
     elapsed();
