@@ -1,5 +1,6 @@
 //! What connectors produce: nodes by key, edges by keys, the records that show them, and what was observed completely.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::key::NodeKey;
@@ -228,6 +229,9 @@ pub struct GraphBatch {
     pub complete: Vec<Scope>,
     /// The pages.
     pub records: Vec<SourceRecord>,
+    /// Pages to keep in the store, by the index of their record: their allowlisted form, up to 64 MiB each. A record whose
+    /// page stays in its archive has none here, and is kept as a hash.
+    pub pages: BTreeMap<u32, Arc<str>>,
     /// The nodes.
     pub nodes: Vec<NodeInput>,
     /// The edges.

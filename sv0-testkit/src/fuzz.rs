@@ -28,6 +28,7 @@ fn key(i: usize) -> NodeKey {
 fn batch(from: usize, to: usize, round: usize) -> GraphBatch {
     let mut b = GraphBatch::new("t", 1);
     b.records.push(SourceRecord { operation: format!("GET /{round}"), ..SourceRecord::default() });
+    b.pages.insert(0, format!("{{\"round\":{round},\"text\":\"{}\"}}", "ab".repeat(50)).into());
     for i in from..to {
         let ty = if i % 3 == 0 { NodeType::Automation } else { NodeType::Identity };
         let mut n = NodeInput::new(key(i), ty, "k")

@@ -18,6 +18,7 @@ use super::encode::RECORDS_PER_CHUNK;
 use super::error::StoreError;
 use super::format::{ChunkRef, Kind, edge_column, key_parts, node_column, section};
 use super::media::Media;
+use super::pages::Pages;
 use super::statistics::TypeStatistics;
 use crate::schema::{NodeType, PropType, Schema};
 
@@ -97,6 +98,7 @@ pub(crate) enum Body {
     Schema(Arc<Schema>),
     Statistics(Vec<TypeStatistics>),
     Changes(ChangeSet),
+    Pages(Pages),
 }
 
 /// Sorted hashes of keys, and their nodes.
@@ -324,6 +326,7 @@ fn parse(bytes: &[u8], c: &ChunkRef, schema: &Schema, bounds: &Bounds, beside: &
             }
             Body::Records(cur.texts(Some(rows))?)
         }
+        Kind::Pages => Body::Pages(Pages::parse(&mut cur, rows, c.aux, bounds.records)?),
         Kind::Schema => {
             let schema = Schema::from_archive(bytes).ok_or("malformed schema")?;
             cur = Cursor::new(&[]);

@@ -12,6 +12,7 @@ use super::column::Cell;
 use super::encode::{self, NewChunk, count};
 use super::error::StoreError;
 use super::format::{ChunkRef, Kind, edge_column, key_parts, node_column};
+use super::pages;
 use super::snapshot::{Snapshot, edge_id, edge_parts, group, row};
 use super::statistics::TypeStatistics;
 use crate::key::NodeKey;
@@ -657,6 +658,7 @@ fn keys(base: &Snapshot, w: &Working, mut new_keys: Vec<(u64, u32)>, out: &mut E
 
 /// New records, with the last section if there is room in it.
 fn records(base: &Snapshot, w: &Working, out: &mut Encoded) -> Result<(), StoreError> {
+    out.put.extend(pages::encode(base.manifest().chunks_of(Kind::Pages).len(), &w.pages)?);
     if w.records.is_empty() {
         return Ok(());
     }

@@ -108,7 +108,7 @@ impl Store {
         old.unlock();
         (self.slot, self.slot_index) = (slot, slot_index);
         let read = format::read_manifest(&self.media, slot.offset, slot.len, &slot.manifest_hash, slot.committed)
-            .and_then(|m| super::snapshot(&self.media, self.mapped, m));
+            .and_then(|m| super::snapshot(&self.media, self.mapped, m, None));
         self.latest = read.inspect_err(|_| self.poisoned = true)?;
         if let Some(path) = &self.path {
             let durable = self.vfs.sync_parent(path).map_err(StoreError::io("make the store's folder durable"));

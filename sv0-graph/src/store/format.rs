@@ -78,6 +78,8 @@ pub(crate) enum Kind {
     Statistics = 15,
     /// What the commit added, changed and removed of one type.
     Changes = 16,
+    /// Pages of source records, compressed.
+    Pages = 17,
 }
 
 /// Columns that every node has.
@@ -98,7 +100,7 @@ pub(crate) mod edge_column {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Alive,
         Self::NodeColumn,
         Self::NodePatch,
@@ -115,6 +117,7 @@ impl Kind {
         Self::Schema,
         Self::Statistics,
         Self::Changes,
+        Self::Pages,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -135,6 +138,7 @@ impl Kind {
             Self::Schema => "schema",
             Self::Statistics => "statistics",
             Self::Changes => "changes",
+            Self::Pages => "pages",
         }
     }
 

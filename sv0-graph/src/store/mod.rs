@@ -34,6 +34,7 @@ mod lookup;
 mod map;
 pub(crate) mod media;
 mod merged;
+mod pages;
 mod snapshot;
 mod statistics;
 mod verify;
@@ -158,7 +159,7 @@ impl Store {
         let mut store = Self::open_or_create(path, schema)?;
         store.mapped = true;
         // SAFETY: the caller's promise covers the mapping that `snapshot` makes.
-        store.latest = snapshot(&store.media, true, store.latest.manifest().clone())?;
+        store.latest = snapshot(&store.media, true, store.latest.manifest().clone(), None)?;
         Ok(store)
     }
 
@@ -212,7 +213,7 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let (slot, slot_index) = format::read_head(&media, writable)?;
         let manifest = format::read_manifest(&media, slot.offset, slot.len, &slot.manifest_hash, slot.committed)?;
-        let latest = snapshot(&media, mapped, manifest)?;
+        let latest = snapshot(&media, mapped, manifest, None)?;
         Ok(Self {
             vfs,
             media,
@@ -266,7 +267,7 @@ impl Store {
         if manifest.number != number {
             return Err(StoreError::corrupt("manifest", h.offset, "another snapshot's number"));
         }
-        snapshot(&self.media, self.mapped, manifest)
+        snapshot(&self.media, self.mapped, manifest, None)
     }
 
     /// The newest snapshot that isn't later than a time (microseconds since 1970, UTC); `None`: all are later.
@@ -333,10 +334,8 @@ impl Store {
         (self.slot, self.slot_index) = (w.slot, w.slot_index);
         let read =
             format::read_manifest(&self.media, w.slot.offset, w.slot.len, &w.slot.manifest_hash, w.slot.committed)
-                .and_then(|m| snapshot(&self.media, self.mapped, m));
-        let next = read.inspect_err(|_| self.poisoned = true)?;
-        next.inherit(&self.latest);
-        self.latest = next;
+                .and_then(|m| snapshot(&self.media, self.mapped, m, Some(&self.latest)));
+        self.latest = read.inspect_err(|_| self.poisoned = true)?;
         Ok(w.bytes)
     }
 
@@ -440,7 +439,12 @@ pub struct StoreInfo {
 }
 
 #[allow(unsafe_code)]
-fn snapshot(media: &Media, mapped: bool, manifest: Manifest) -> Result<Snapshot, StoreError> {
+fn snapshot(
+    media: &Media,
+    mapped: bool,
+    manifest: Manifest,
+    before: Option<&Snapshot>,
+) -> Result<Snapshot, StoreError> {
     let map = if mapped {
         // SAFETY: `mapped` is only set by `Store::map` and `Store::map_or_create`, whose callers promised what a mapping
         // needs, and by `Store::map_if_safe`, which has seen the seals that make it safe.
@@ -448,7 +452,7 @@ fn snapshot(media: &Media, mapped: bool, manifest: Manifest) -> Result<Snapshot,
     } else {
         None
     };
-    Snapshot::new(media.clone(), map, manifest)
+    Snapshot::new(media.clone(), map, manifest, before)
 }
 
 impl Drop for Store {

@@ -1,10 +1,11 @@
 //! An immutable snapshot: every section is read, checked and kept at its first touch.
 
+mod warm;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use memmap2::Mmap;
-use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
 use super::changes::ChangeSet;
@@ -79,7 +80,13 @@ pub struct SourceInfo {
 }
 
 impl Snapshot {
-    pub(crate) fn new(media: Media, map: Option<Arc<Mmap>>, manifest: Manifest) -> Result<Self, StoreError> {
+    /// `before` is the snapshot that this one was committed on, if it was: what it has read needn't be read again.
+    pub(crate) fn new(
+        media: Media,
+        map: Option<Arc<Mmap>>,
+        manifest: Manifest,
+        before: Option<&Self>,
+    ) -> Result<Self, StoreError> {
         let bounds = Bounds {
             groups: manifest
                 .group_rows
@@ -102,6 +109,9 @@ impl Snapshot {
             bounds,
             cells,
         };
+        if let Some(before) = before {
+            inner.inherit(&before.0);
+        }
         let schema = match inner.chunk(Kind::Schema.key(0, 0, 0))? {
             Some(Chunk { body: Body::Schema(s), .. }) => s.clone(),
             _ => return Err(StoreError::corrupt("schema", 0, "missing")),
@@ -324,71 +334,6 @@ impl Snapshot {
         Ok(None)
     }
 
-    /// Takes over what `before` has read and checked of sections that both have. `before` is the snapshot that this one
-    /// was committed on: its bounds are this one's, or narrower.
-    pub(crate) fn inherit(&self, before: &Self) {
-        let (own, old) = (&self.0, &before.0);
-        let mut at = 0;
-        for (i, c) in own.manifest.chunks.iter().enumerate() {
-            while old.manifest.chunks.get(at).is_some_and(|o| o.key < c.key) {
-                at += 1;
-            }
-            if old.manifest.chunks.get(at) == Some(c)
-                && let Some(found) = old.cells.get(at).and_then(OnceLock::get)
-                && let Ok(chunk) = &**found
-                && let Some(cell) = own.cells.get(i)
-            {
-                let _ = cell.set(Box::new(Ok(chunk.in_map(own.map.as_ref()))));
-            }
-        }
-    }
-
-    /// Reads and checks sections on all of rayon's threads, each once, the longest first. What can't be read says so again
-    /// where it is needed.
-    pub(crate) fn warm(&self, keys: impl IntoIterator<Item = u64>) {
-        let inner = &self.0;
-        let mut cold: Vec<usize> = keys
-            .into_iter()
-            .filter_map(|k| inner.position(k))
-            .filter(|i| inner.cells.get(*i).is_some_and(|c| c.get().is_none()))
-            .collect();
-        cold.sort_unstable();
-        cold.dedup();
-        cold.sort_by_key(|i| std::cmp::Reverse(inner.manifest.chunks[*i].len));
-        let next = std::sync::atomic::AtomicUsize::new(0);
-        let work = || {
-            while let Some(i) = cold.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-                let _ = inner.chunk_at(*i);
-            }
-        };
-        (0..rayon::current_num_threads().min(cold.len())).into_par_iter().for_each(|_| work());
-    }
-
-    /// The nodes whose key may have this hash.
-    pub(crate) fn candidates(&self, hash: u64) -> impl Iterator<Item = u32> {
-        let inner = &self.0;
-        inner.key_sections(hash).into_iter().flat_map(move |section| match inner.chunk(section) {
-            Ok(Some(Chunk { body: Body::Keys(keys), bytes })) => {
-                keys.find(bytes.as_slice(), hash, inner.partition_bits()).iter().copied()
-            }
-            _ => [].iter().copied(),
-        })
-    }
-
-    /// The sections that a choice by kind and the parts of the key takes.
-    pub(crate) fn sections_where(&self, mut choose: impl FnMut(Kind, u16, u16, u16) -> bool) -> Vec<u64> {
-        let chosen = |key: &u64| {
-            let (a, b, group) = key_parts(*key);
-            Kind::of(*key).is_some_and(|k| choose(k, a, b, group))
-        };
-        self.0.manifest.chunks.iter().map(|c| c.key).filter(chosen).collect()
-    }
-
-    /// The sections that a key with this hash is looked up in.
-    pub(crate) fn key_sections(&self, hash: u64) -> [u64; 2] {
-        self.0.key_sections(hash)
-    }
-
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.0.manifest
     }
@@ -401,8 +346,18 @@ impl Snapshot {
         self.0.rows(ty, dir, group)
     }
 
-    pub(crate) fn record(&self, i: u32) -> Result<SourceRecord, StoreError> {
+    /// A source record by its number.
+    ///
+    /// # Errors
+    /// What reading the section meets; a number that isn't below [`Self::record_count`].
+    pub fn record(&self, i: u32) -> Result<SourceRecord, StoreError> {
         self.0.record(i)
+    }
+
+    /// How many source records there are; they are numbered from 0.
+    #[must_use]
+    pub fn record_count(&self) -> u32 {
+        self.0.manifest.records
     }
 
     pub(crate) fn chunk(&self, key: u64) -> Result<Option<&Chunk>, StoreError> {
@@ -424,7 +379,11 @@ impl Snapshot {
         Ok(self.0.node_column(column, group(node))?.value(row(node)))
     }
 
-    pub(crate) fn node_origins(&self, node: u32) -> Result<Origins, StoreError> {
+    /// Where a node was found: numbers of records, and a JSON pointer into each.
+    ///
+    /// # Errors
+    /// What reading the section meets.
+    pub fn node_origins(&self, node: u32) -> Result<Vec<(u32, Arc<str>)>, StoreError> {
         Ok(self.0.node_column(node_column::ORIGINS, group(node))?.origins(row(node)))
     }
 
@@ -434,7 +393,11 @@ impl Snapshot {
         Ok(self.0.edge_column(ty, column, g)?.value(ordinal as usize))
     }
 
-    pub(crate) fn edge_origins(&self, edge: EdgeId) -> Result<Origins, StoreError> {
+    /// Where an edge was found: numbers of records, and a JSON pointer into each.
+    ///
+    /// # Errors
+    /// What reading the section meets.
+    pub fn edge_origins(&self, edge: EdgeId) -> Result<Vec<(u32, Arc<str>)>, StoreError> {
         let (ty, g, ordinal) = edge_parts(edge);
         Ok(self.0.edge_column(ty, edge_column::ORIGINS, g)?.origins(ordinal as usize))
     }

@@ -74,6 +74,14 @@ impl Snapshot {
                 bad.push(format!("count of {t}"));
             }
         }
+        for c in m.chunks_of(Kind::Pages) {
+            if let Some(Chunk { body: Body::Pages(pages), bytes }) = self.chunk(c.key)?
+                && !pages.is_sound(bytes.as_slice())
+                && bad.len() < SHOWN
+            {
+                bad.push(format!("pages from record {} on", c.aux));
+            }
+        }
         for c in m.chunks_of(Kind::ValueIndex) {
             let (column, _, g) = key_parts(c.key);
             let Some(Chunk { body: Body::ValueIndex { values, rows }, bytes }) = self.chunk(c.key)? else { continue };

@@ -175,8 +175,19 @@ impl Working {
                 index.insert(r.clone(), id);
             }
         }
-        let map = batch.records.iter().map(|r| index.get(r).copied().unwrap_or(0)).collect();
+        let map: Vec<u32> = batch.records.iter().map(|r| index.get(r).copied().unwrap_or(0)).collect();
         self.record_index = Some(index);
+        for (i, page) in &batch.pages {
+            let Some(record) = map.get(*i as usize) else { continue };
+            let kept = match &self.base {
+                Some(base) if *record < first => base.page_place(*record)?.is_some(),
+                _ => false,
+            };
+            // Two pages of one record in one input: the same one, whatever their order.
+            if !kept && self.pages.get(record).is_none_or(|p| p < page) {
+                self.pages.insert(*record, page.clone());
+            }
+        }
         Ok(map)
     }
 

@@ -60,6 +60,8 @@ pub struct Working {
     pub(crate) edges: Vec<EdgeTable>,
     /// Records that the snapshot doesn't have; their numbers go on from its own.
     pub(crate) records: Vec<SourceRecord>,
+    /// Pages that the snapshot doesn't have, by record.
+    pub(crate) pages: BTreeMap<u32, Arc<str>>,
     record_index: Option<HashMap<SourceRecord, u32>>,
     pub(crate) time: i64,
     pub(crate) sources: BTreeMap<String, SourceState>,
@@ -98,6 +100,7 @@ impl Working {
             read: Read::default(),
             broken: false,
             records: Vec::new(),
+            pages: BTreeMap::new(),
             record_index: None,
             time: 0,
             sources: BTreeMap::new(),

@@ -142,11 +142,16 @@ fn edge(i: usize, j: usize, round: usize) -> Option<EdgeInput> {
     Some(e.with("via", Value::str("task")))
 }
 
+fn page(round: usize) -> String {
+    format!("{{\"round\":{round},\"text\":\"{}\"}}", "ab".repeat(50))
+}
+
 fn batch(round: usize, nodes: impl Iterator<Item = usize>, all: usize) -> GraphBatch {
     let mut b = GraphBatch::new("t", 1_000 + round as i64);
     b.system = "system".into();
     b.legacy_identities = 7;
     b.records.push(SourceRecord { operation: format!("GET /{round}"), ..SourceRecord::default() });
+    b.pages.insert(0, page(round).into());
     for i in nodes {
         b.nodes.push(node(i, round));
         b.edges.extend([7, 11].into_iter().filter_map(|k| edge(i, (i * k + 1) % all, round)));
@@ -698,6 +703,28 @@ fn the_manifest_is_as_the_document_says() {
     }
 }
 
+#[test]
+fn pages_stand_as_the_document_says() {
+    let m = made();
+    let b = m.file.bytes();
+    let p = parse(&b);
+    let mut found = Vec::new();
+    for k in p.of("pages") {
+        let (r, mut c) = p.section(k).unwrap();
+        let (records, ends) = (c.packed(), c.packed());
+        assert_eq!((records.len(), records[0]), (r.rows as usize, i64::from(r.aux)));
+        let len = u64_at(c.raw(8), 0) as usize;
+        let block = lz4_flex::block::decompress(c.raw(len), *ends.last().unwrap() as usize).unwrap();
+        let starts = std::iter::once(&0).chain(&ends);
+        let text = |(from, to): (&i64, &i64)| String::from_utf8(block[*from as usize..*to as usize].to_vec()).unwrap();
+        found.extend(records.iter().map(|r| *r as u32).zip(starts.zip(&ends).map(text)));
+    }
+    let s = m.store.latest();
+    let kept: Vec<(u32, String)> = (0..s.record_count()).filter_map(|r| Some((r, s.page(r).unwrap()?))).collect();
+    assert!(kept.len() > 1);
+    assert_eq!(found, kept);
+}
+
 fn record(p: &Parsed<'_>, number: u32) -> SourceRecord {
     for k in p.of("records") {
         let (r, mut c) = p.section(k).unwrap();
@@ -1051,35 +1078,44 @@ fn whole(store: &Store) -> String {
         let info = s.info();
         out += &format!("snapshot {number} {time} {name:?} nodes {} edges {} dump {hash}\n", info.nodes, info.edges);
     }
-    out + &dump(&store.latest())
+    let s = store.latest();
+    let pages = (0..s.record_count()).filter_map(|r| s.page(r).unwrap().map(|p| format!("page {r} {p}\n")));
+    out + &dump(&s) + &pages.collect::<String>()
 }
 
-/// Writes the golden file of the present version: `SV0_WRITE_GOLDEN=1 cargo test -p sv0-graph --test it golden`.
-/// A released version's file is never written again.
+/// Files that earlier builds wrote; the newest holds every kind of section.
+const GOLDEN: [&str; 2] = ["v2", "v2-pages"];
+
+/// Writes the newest golden file: `SV0_WRITE_GOLDEN=1 cargo test -p sv0-graph --test it golden`. The others, and those of
+/// a released version, are never written again.
 fn write_if_asked() {
     if std::env::var_os("SV0_WRITE_GOLDEN").is_none() {
         return;
     }
     let m = made();
+    let name = GOLDEN[GOLDEN.len() - 1];
     std::fs::create_dir_all(golden("")).unwrap();
-    std::fs::write(golden("v2.sv0"), m.file.bytes()).unwrap();
-    std::fs::write(golden("v2.txt"), whole(&m.store)).unwrap();
+    std::fs::write(golden(&format!("{name}.sv0")), m.file.bytes()).unwrap();
+    std::fs::write(golden(&format!("{name}.txt")), whole(&m.store)).unwrap();
 }
 
 #[test]
-fn the_golden_file_opens() {
+fn the_golden_files_open() {
     write_if_asked();
-    let store = Store::open(golden("v2.sv0")).unwrap();
-    assert_eq!(store.verify().unwrap().problems, Vec::<String>::new());
-    assert_eq!(store.info().sections.len(), kinds().len());
-    let text = std::fs::read_to_string(golden("v2.txt")).unwrap();
-    assert!(whole(&store) == text, "the golden file says something else than v2.txt");
-    Store::open(golden("v2.sv0")).unwrap().trusted(Trust::Full).unwrap();
-    // A copy can be written to.
-    let bytes = std::fs::read(golden("v2.sv0")).unwrap();
-    let mut copy = open_to_write(bytes).unwrap();
-    let mut t = copy.begin().unwrap();
-    t.stage(vec![batch(9, 0..4, 34)]).unwrap();
-    assert_eq!(t.commit("more").unwrap().snapshot.number(), 4);
-    assert_eq!(copy.verify().unwrap().problems, Vec::<String>::new());
+    for name in GOLDEN {
+        let file = golden(&format!("{name}.sv0"));
+        let store = Store::open(&file).unwrap();
+        assert_eq!(store.verify().unwrap().problems, Vec::<String>::new());
+        let text = std::fs::read_to_string(golden(&format!("{name}.txt"))).unwrap();
+        assert!(whole(&store) == text, "{name}.sv0 says something else than {name}.txt");
+        Store::open(&file).unwrap().trusted(Trust::Full).unwrap();
+        // A copy can be written to.
+        let mut copy = open_to_write(std::fs::read(&file).unwrap()).unwrap();
+        let mut t = copy.begin().unwrap();
+        t.stage(vec![batch(9, 0..4, 34)]).unwrap();
+        assert_eq!(t.commit("more").unwrap().snapshot.number(), 4);
+        assert_eq!(copy.verify().unwrap().problems, Vec::<String>::new());
+    }
+    let newest = Store::open(golden(&format!("{}.sv0", GOLDEN[GOLDEN.len() - 1]))).unwrap();
+    assert_eq!(newest.info().sections.len(), kinds().len());
 }

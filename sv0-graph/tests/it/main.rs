@@ -14,5 +14,6 @@ mod history;
 mod host;
 mod ingest;
 mod model;
+mod pages;
 mod store;
 mod traps;

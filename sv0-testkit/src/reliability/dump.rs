@@ -13,6 +13,11 @@ pub fn dump(s: &Snapshot) -> Result<String, GraphError> {
     let props = |n: usize| (0..n).filter_map(|p| u16::try_from(p).ok()).map(PropId);
     let node_props = s.schema().node_properties().len();
     let edge_props = s.schema().edge_properties().len();
+    for r in 0..s.record_count() {
+        if let Some(page) = s.page(r)? {
+            let _ = writeln!(out, "page {r} {page}");
+        }
+    }
     for n in s.nodes(None)? {
         let key = s.key(n)?;
         let found = s.find(&key)?;

@@ -178,6 +178,11 @@ fn batch(r: &mut Rng, source: &str, time: u32) -> GraphBatch {
         operation: "GET /things".into(),
         ..SourceRecord::default()
     });
+    if r.one_in(2) {
+        // The same record has the same page whenever it has one.
+        let page = format!("{{\"page\":\"{}\",\"text\":\"{}\"}}", b.records[0].sha256, "seite ".repeat(20));
+        b.pages.insert(0, page.into());
+    }
     let mut there: Vec<Vec<NodeKey>> = Vec::new();
     for (ty, prefix, kind) in TYPES {
         let mut keys = Vec::new();
