@@ -74,7 +74,7 @@ fn main() {
     let mut r = Random(1);
     if args.get(1).is_some_and(|a| a == "commits") {
         drop((s, store));
-        (0..20).for_each(|round| small_commit(&path, &mut r, round));
+        small_commits(&path, &mut r, 20);
         return;
     }
     let all = s.nodes(None).unwrap();
@@ -107,22 +107,40 @@ fn main() {
     }
     println!("lookup by key, warm: {} ns", t.elapsed().as_nanos() / keys.len() as u128);
     drop((s, store));
-    for round in 0..5 {
-        small_commit(&path, &mut r, round);
+    small_commits(&path, &mut r, 5);
+}
+
+/// Commits in one process: the first on a store that nobody has read yet, the others on what the one before had read.
+#[allow(unsafe_code)]
+fn small_commits(path: &Path, r: &mut Random, rounds: i64) {
+    // SAFETY: the copy belongs to this program alone.
+    let mut store = unsafe { Store::map_or_create(path, Schema::canonical()) }.unwrap();
+    for round in 0..rounds {
+        // By a handle of its own, so that making the change reads nothing for the commit.
+        let b = small_change(&map(path).latest(), r, round);
+        let before = store.info().file_bytes;
+        let t = Instant::now();
+        let mut txn = store.begin().unwrap();
+        txn.stage(vec![b]).unwrap();
+        let staged = t.elapsed();
+        let c = txn.commit("small").unwrap();
+        let took = t.elapsed();
+        let changed: u64 = c.changes.values().map(|c| c.added + c.changed + c.removed).sum();
+        println!(
+            "commit {} of {changed} changes (0.1 %): {took:?} ({staged:?} of it staging), {} bytes, {:.2} % of the file",
+            round + 1,
+            c.bytes_written,
+            c.bytes_written as f64 * 100.0 / before as f64
+        );
     }
 }
 
 /// 0.1 % of the graph: of the nodes a property, of the edges half changed and half new.
-#[allow(unsafe_code)]
-fn small_commit(path: &Path, r: &mut Random, round: i64) {
-    // SAFETY: the copy belongs to this program alone.
-    let mut store = unsafe { Store::map_or_create(path, Schema::canonical()) }.unwrap();
-    let before = store.info().file_bytes;
-    let s = store.latest();
+fn small_change(s: &Snapshot, r: &mut Random, round: i64) -> GraphBatch {
     let all = s.nodes(None).unwrap();
     let mut b = GraphBatch::new("load", 2_000_000_000_000_000 + round);
     for _ in 0..all.len() / 1000 {
-        b.nodes.push(input(&s, all[r.below(all.len())]));
+        b.nodes.push(input(s, all[r.below(all.len())]));
     }
     let edges = s.info().edges as usize / 1000;
     let types: Vec<_> = s.schema().edge_type_ids().collect();
@@ -146,18 +164,7 @@ fn small_commit(path: &Path, r: &mut Random, round: i64) {
             }
         }
     }
-    let t = Instant::now();
-    let mut txn = store.begin().unwrap();
-    txn.stage(vec![b]).unwrap();
-    let staged = t.elapsed();
-    let c = txn.commit("small").unwrap();
-    let took = t.elapsed();
-    let changed: u64 = c.changes.values().map(|c| c.added + c.changed + c.removed).sum();
-    println!(
-        "commit of {changed} changes (0.1 %): {took:?} ({staged:?} of it staging), {} bytes, {:.2} % of the file",
-        c.bytes_written,
-        c.bytes_written as f64 * 100.0 / before as f64
-    );
+    b
 }
 
 fn input(s: &Snapshot, node: u32) -> NodeInput {

@@ -17,6 +17,7 @@ use super::column::Column;
 use super::encode::RECORDS_PER_CHUNK;
 use super::error::StoreError;
 use super::format::{ChunkRef, Kind, edge_column, key_parts, node_column, section};
+use super::map::Maps;
 use super::media::Media;
 use super::pages::Pages;
 use super::statistics::TypeStatistics;
@@ -38,19 +39,15 @@ impl Bytes {
     }
 
     /// Reads a chunk; its hash holds then.
-    pub(crate) fn load(media: &Media, map: Option<&Arc<Mmap>>, c: &ChunkRef) -> Result<Self, StoreError> {
+    pub(crate) fn load(media: &Media, map: Option<&Maps>, c: &ChunkRef) -> Result<Self, StoreError> {
         let bad = |reason| StoreError::corrupt(section(c.key), c.offset, reason);
         let len = usize::try_from(c.len).map_err(|_| bad("length"))?;
         let bytes = match map {
-            Some(m) => {
-                let from = usize::try_from(c.offset).map_err(|_| bad("offset"))?;
-                if from.checked_add(len).is_none_or(|end| end > m.len()) {
-                    return Err(StoreError::Truncated {
-                        expected: c.offset.saturating_add(c.len),
-                        found: m.len() as u64,
-                    });
-                }
-                Self::Map(m.clone(), from..from.saturating_add(len))
+            Some(maps) => {
+                let expected = c.offset.saturating_add(c.len);
+                let (map, range) =
+                    maps.find(c.offset, c.len).map_err(|found| StoreError::Truncated { expected, found })?;
+                Self::Map(map.clone(), range)
             }
             None => {
                 // The committed length was checked against the file's at open, so this allocation is bounded by it.
@@ -68,7 +65,7 @@ impl Bytes {
 }
 
 /// A chunk whose hash and structure hold.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Chunk {
     pub bytes: Bytes,
     pub body: Body,
@@ -173,7 +170,7 @@ impl Chunk {
     /// Reads a chunk, checks its hash, then its structure.
     pub(crate) fn load(
         media: &Media,
-        map: Option<&Arc<Mmap>>,
+        map: Option<&Maps>,
         c: &ChunkRef,
         schema: &Schema,
         bounds: &Bounds,
@@ -183,15 +180,6 @@ impl Chunk {
         let body = parse(bytes.as_slice(), c, schema, bounds, beside)
             .map_err(|reason| StoreError::corrupt(section(c.key), c.offset, reason))?;
         Ok(Self { bytes, body })
-    }
-
-    /// The same section where another mapping of the file, a longer one, has it.
-    pub(crate) fn in_map(&self, map: Option<&Arc<Mmap>>) -> Self {
-        let bytes = match (&self.bytes, map) {
-            (Bytes::Map(_, range), Some(map)) if range.end <= map.len() => Bytes::Map(map.clone(), range.clone()),
-            (bytes, _) => bytes.clone(),
-        };
-        Self { bytes, body: self.body.clone() }
     }
 
     pub(crate) fn slice(&self) -> &[u8] {

@@ -4,9 +4,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use memmap2::Mmap;
-
 use super::error::StoreError;
+use super::map::Maps;
 use crate::vfs::{OpenMode, Vfs, VfsFile};
 
 #[derive(Debug, Clone)]
@@ -105,13 +104,13 @@ impl Media {
     }
 
     /// # Safety
-    /// As [`super::map::map`].
+    /// As [`Maps::new`].
     #[allow(unsafe_code)]
-    pub(crate) unsafe fn map(&self) -> Result<Option<Arc<Mmap>>, StoreError> {
+    pub(crate) unsafe fn map(&self, before: Option<(&Maps, u64)>) -> Result<Option<Maps>, StoreError> {
         let Some(file) = self.0.os_file() else { return Ok(None) };
         // SAFETY: the caller's promise is the callee's.
-        let map = unsafe { super::map::map(file) };
-        Ok(Some(Arc::new(map.map_err(StoreError::io("map the store"))?)))
+        let maps = unsafe { Maps::new(file, before) };
+        maps.map(Some).map_err(StoreError::io("map the store"))
     }
 }
 

@@ -50,8 +50,8 @@ pub use compact::{Compacted, Keep};
 pub use diff::{Diff, EdgeChange, NodeChanges};
 pub use error::StoreError;
 pub(crate) use format::{edge_column, node_column};
+pub(crate) use snapshot::{Candidate, edge_id, edge_parts, group};
 pub use snapshot::{Snapshot, SnapshotInfo, SourceInfo};
-pub(crate) use snapshot::{edge_id, edge_parts, group};
 pub use statistics::TypeStatistics;
 pub use verify::VerifyReport;
 
@@ -448,7 +448,7 @@ fn snapshot(
     let map = if mapped {
         // SAFETY: `mapped` is only set by `Store::map` and `Store::map_or_create`, whose callers promised what a mapping
         // needs, and by `Store::map_if_safe`, which has seen the seals that make it safe.
-        unsafe { media.map()? }
+        unsafe { media.map(before.and_then(Snapshot::mapped))? }
     } else {
         None
     };

@@ -2,18 +2,20 @@
 
 mod warm;
 
+pub(crate) use warm::Candidate;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use memmap2::Mmap;
 use roaring::RoaringBitmap;
 
 use super::changes::ChangeSet;
 use super::chunk::{Beside, Body, Bounds, Chunk};
 use super::column::Origins;
 use super::error::StoreError;
-use super::format::{Kind, Manifest, edge_column, key_parts, node_column, section};
+use super::format::{Kind, Manifest, PAGE, edge_column, key_parts, node_column, section};
 use super::lookup::Lookup;
+use super::map::Maps;
 use super::media::Media;
 use super::merged::{Merged, Rows};
 use super::statistics::TypeStatistics;
@@ -30,7 +32,7 @@ pub struct Snapshot(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     media: Media,
-    map: Option<Arc<Mmap>>,
+    map: Option<Maps>,
     manifest: Manifest,
     schema: Arc<Schema>,
     bounds: Bounds,
@@ -83,7 +85,7 @@ impl Snapshot {
     /// `before` is the snapshot that this one was committed on, if it was: what it has read needn't be read again.
     pub(crate) fn new(
         media: Media,
-        map: Option<Arc<Mmap>>,
+        map: Option<Maps>,
         manifest: Manifest,
         before: Option<&Self>,
     ) -> Result<Self, StoreError> {
@@ -121,6 +123,11 @@ impl Snapshot {
         }
         inner.schema = schema;
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// Its mapping, and where what a later commit appends begins at the earliest: a multiple of the page size.
+    pub(crate) fn mapped(&self) -> Option<(&Maps, u64)> {
+        Some((self.0.map.as_ref()?, self.0.bounds.bytes / PAGE * PAGE))
     }
 
     /// Its figures.

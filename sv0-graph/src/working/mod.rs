@@ -23,7 +23,7 @@ use crate::check::{self, Violation, Violations};
 use crate::key::NodeKey;
 use crate::schema::{EdgeTypeId, NodeType, PropId, Schema};
 use crate::store::format::{Kind, edge_column, node_column};
-use crate::store::{Snapshot, StoreError, group};
+use crate::store::{Candidate, Snapshot, StoreError, group};
 use crate::value::Value;
 use crate::view::{Direction, EdgeId, EdgeRef, GraphError, GraphView};
 
@@ -216,29 +216,30 @@ impl Working {
         }
         let nodes: Vec<&NodeKey> = batches.iter().flat_map(|b| &b.nodes).map(|n| &n.key).collect();
         let edges: Vec<&EdgeInput> = batches.iter().flat_map(|b| &b.edges).collect();
-        let groups = self.warm_keys(base, &nodes, &edges);
+        let ends = edges.iter().flat_map(|e| [&e.from, &e.to]);
+        let keys: Vec<&NodeKey> = nodes.iter().copied().chain(ends).collect();
+        let found = base.candidates(&keys);
+        let groups = |found: &[Candidate]| found.iter().flat_map(Candidate::groups).collect::<BTreeSet<u16>>();
+        let (all, whole) = (groups(&found), groups(&found[..nodes.len()]));
         base.warm(base.sections_where(|kind, a, _, g| match kind {
-            Kind::Alive => groups.contains_key(&g),
+            Kind::Alive => all.contains(&g),
             Kind::NodeColumn | Kind::NodePatch => {
                 let keys = a == node_column::EXTERNAL_ID || a == node_column::SOURCE;
-                groups.get(&g).is_some_and(|whole| *whole || keys)
+                whole.contains(&g) || keys && all.contains(&g)
             }
             _ => false,
         }));
-        let known = |k: &NodeKey| Some((k.clone(), base.find(k).ok()??));
-        let nodes: Vec<_> = nodes
-            .par_iter()
-            .filter_map(|k| {
-                let (key, id) = known(k)?;
-                Some((key, id, base_node(base, id).ok()??))
-            })
-            .collect();
+        let ids: Vec<Option<u32>> =
+            keys.par_iter().zip(&found).map(|(k, c)| base.confirm(k, c).ok().flatten()).collect();
+        let (own, ends) = ids.split_at(nodes.len());
+        let nodes: Vec<_> =
+            own.par_iter().flatten().map(|id| Some((*id, base_node(base, *id).ok()??))).flatten().collect();
         let ends: Vec<_> = edges
-            .par_iter()
-            .map(|e| Some((self.schema.edge_type_id(&e.ty)?, known(&e.from)?, known(&e.to)?, *e)))
-            .flatten()
+            .iter()
+            .zip(ends.chunks_exact(2))
+            .filter_map(|(e, ends)| Some((self.schema.edge_type_id(&e.ty)?, ends[0]?, ends[1]?, *e)))
             .collect();
-        let starts: BTreeSet<(u16, u16)> = ends.iter().map(|(ty, from, ..)| (ty.0, group(from.1))).collect();
+        let starts: BTreeSet<(u16, u16)> = ends.iter().map(|(ty, from, ..)| (ty.0, group(*from))).collect();
         base.warm(base.sections_where(|kind, ty, column, g| match kind {
             Kind::Out | Kind::OutPatch => starts.contains(&(ty, g)),
             Kind::EdgeColumn | Kind::EdgePatch => column == edge_column::KEY && starts.contains(&(ty, g)),
@@ -247,7 +248,8 @@ impl Working {
         let found: Vec<_> = ends
             .par_iter()
             .map(|(ty, from, to, e)| {
-                Some((base.find_edge(*ty, from.1, to.1, &e.key).ok()??, (*ty, (from.1, to.1, e.key.clone()))))
+                let edge = base.find_edge(*ty, *from, *to, &e.key).ok()??;
+                Some((edge, (*ty, (*from, *to, e.key.clone()))))
             })
             .flatten()
             .collect();
@@ -260,32 +262,9 @@ impl Working {
             .map(|(e, identity)| Some((identity, (e, Self::base_edge(base, e).ok()?))))
             .flatten()
             .collect();
-        for (key, id, rec) in nodes {
-            self.read.keys.insert(key, id);
-            self.read.nodes.insert(id, rec);
-        }
-        self.read.keys.extend(ends.into_iter().flat_map(|(_, from, to, _)| [from, to]));
+        self.read.nodes.extend(nodes);
+        self.read.keys.extend(keys.iter().zip(ids).filter_map(|(k, id)| Some(((*k).clone(), id?))));
         self.read.edges.extend(found);
-    }
-
-    /// Reads the partitions of the key index that these keys are looked up in. The answer: the groups of the nodes that
-    /// they may name, and whether a node itself is among those, not only an edge's end.
-    fn warm_keys(&self, base: &Snapshot, nodes: &[&NodeKey], edges: &[&EdgeInput]) -> BTreeMap<u16, bool> {
-        let hash = |k: &NodeKey| NodeKey::hash64(&k.source, &k.id);
-        let (nodes, ends): (Vec<u64>, Vec<[u64; 2]>) = rayon::join(
-            || nodes.par_iter().map(|k| hash(k)).collect(),
-            || edges.par_iter().map(|e| [hash(&e.from), hash(&e.to)]).collect(),
-        );
-        let all = || nodes.iter().chain(ends.iter().flatten());
-        base.warm(all().flat_map(|h| base.key_sections(*h)));
-        let mut groups = BTreeMap::new();
-        for id in ends.iter().flatten().flat_map(|h| base.candidates(*h)) {
-            groups.entry(group(id)).or_insert(false);
-        }
-        for id in nodes.iter().flat_map(|h| base.candidates(*h)) {
-            groups.insert(group(id), true);
-        }
-        groups
     }
 
     fn check(&self, batches: &[GraphBatch]) -> Result<check::Checked, StoreError> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::{Body, Chunk, Inner, Kind, Snapshot, key_parts};
+use super::{Body, Chunk, Inner, Kind, NodeKey, Snapshot, StoreError, key_parts};
 
 impl Inner {
     /// Takes over what `old` has read and checked of sections that both have. `old` is the snapshot that this one was
@@ -21,7 +21,7 @@ impl Inner {
                 && let Ok(chunk) = &**found
                 && let Some(cell) = self.cells.get(i)
             {
-                let _ = cell.set(Box::new(Ok(chunk.in_map(self.map.as_ref()))));
+                let _ = cell.set(Box::new(Ok(chunk.clone())));
             }
         }
     }
@@ -49,15 +49,34 @@ impl Snapshot {
         (0..rayon::current_num_threads().min(cold.len())).into_par_iter().for_each(|_| work());
     }
 
-    /// The nodes whose key may have this hash.
-    pub(crate) fn candidates(&self, hash: u64) -> impl Iterator<Item = u32> {
+    /// The nodes that keys may name, by the key index alone: its partitions are read first, each once.
+    pub(crate) fn candidates(&self, keys: &[&NodeKey]) -> Vec<Candidate> {
         let inner = &self.0;
-        inner.key_sections(hash).into_iter().flat_map(move |section| match inner.chunk(section) {
-            Ok(Some(Chunk { body: Body::Keys(keys), bytes })) => {
-                keys.find(bytes.as_slice(), hash, inner.partition_bits()).iter().copied()
+        let hashes: Vec<u64> = keys.par_iter().map(|k| NodeKey::hash64(&k.source, &k.id)).collect();
+        self.warm(hashes.iter().flat_map(|h| inner.key_sections(*h)));
+        let one = |hash: u64| {
+            let mut found = Candidate::None;
+            for section in inner.key_sections(hash) {
+                // What can't be read says so where the key is looked up.
+                let Ok(chunk) = inner.chunk(section) else { return Candidate::Many };
+                if let Some(Chunk { body: Body::Keys(keys), bytes }) = chunk {
+                    for id in keys.find(bytes.as_slice(), hash, inner.partition_bits()) {
+                        found = if found == Candidate::None { Candidate::One(*id) } else { Candidate::Many };
+                    }
+                }
             }
-            _ => [].iter().copied(),
-        })
+            found
+        };
+        hashes.into_par_iter().map(one).collect()
+    }
+
+    /// The live node with a key, of which the index said this.
+    pub(crate) fn confirm(&self, key: &NodeKey, candidate: &Candidate) -> Result<Option<u32>, StoreError> {
+        match *candidate {
+            Candidate::None => Ok(None),
+            Candidate::One(id) => Ok((self.0.alive(id)? && self.0.has_key(id, key)?).then_some(id)),
+            Candidate::Many => self.0.find(key),
+        }
     }
 
     /// The sections that a choice by kind and the parts of the key takes.
@@ -68,9 +87,23 @@ impl Snapshot {
         };
         self.0.manifest.chunks.iter().map(|c| c.key).filter(chosen).collect()
     }
+}
 
-    /// The sections that a key with this hash is looked up in.
-    pub(crate) fn key_sections(&self, hash: u64) -> [u64; 2] {
-        self.0.key_sections(hash)
+/// What the key index says of a key's hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Candidate {
+    None,
+    One(u32),
+    /// Several, or it can't be told.
+    Many,
+}
+
+impl Candidate {
+    /// The group of the node that it may be.
+    pub(crate) fn groups(&self) -> Option<u16> {
+        match self {
+            Self::One(id) => Some(super::group(*id)),
+            Self::None | Self::Many => None,
+        }
     }
 }
