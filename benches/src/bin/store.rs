@@ -74,7 +74,7 @@ fn main() {
     let mut r = Random(1);
     if args.get(1).is_some_and(|a| a == "commits") {
         drop((s, store));
-        small_commits(&path, &mut r, 20);
+        small_commits(&path, &mut r, args.get(2).map_or(20, |n| n.parse().unwrap()));
         return;
     }
     let all = s.nodes(None).unwrap();

@@ -341,28 +341,27 @@ impl Working {
         Ok(())
     }
 
-    fn put_edge(&mut self, ty: EdgeTypeId, identity: Identity, rec: EdgeRec) -> Result<(), StoreError> {
+    fn put_edge(&mut self, ty: EdgeTypeId, mut identity: Identity, rec: EdgeRec) -> Result<(), StoreError> {
         let table = &self.edges[usize::from(ty.0)];
+        let staged = table.get(&identity).map(|slot| &slot.rec);
         let mut below: Option<(EdgeId, EdgeRec)> = None;
-        let old = match (table.get(&identity), &self.base) {
-            (Some(slot), _) => Some(slot.rec.clone()),
-            (None, Some(base)) => {
-                below = match self.read.edges.get(&(ty, identity.clone())) {
-                    Some(found) => Some(found.clone()),
-                    None => match base.find_edge(ty, identity.0, identity.1, &identity.2)? {
-                        Some(e) => Some((e, Self::base_edge(base, e)?)),
-                        None => None,
-                    },
-                };
-                // Not where it was taken away before in this transaction, and comes back.
-                below.as_ref().filter(|(e, _)| !table.hidden.contains(e)).map(|(_, rec)| rec.clone())
-            }
-            (None, None) => None,
-        };
-        let known = below.is_some() && old.is_some();
-        let new = match old {
+        if let (None, Some(base)) = (staged, &self.base) {
+            let key = (ty, identity);
+            below = match self.read.edges.remove(&key) {
+                Some(found) => found,
+                None => match base.find_edge(ty, key.1.0, key.1.1, &key.1.2)? {
+                    Some(e) => Some((e, Self::base_edge(base, e)?)),
+                    None => None,
+                },
+            };
+            identity = key.1;
+        }
+        // Not where it was taken away before in this transaction, and comes back.
+        let standing = below.as_ref().filter(|(e, _)| !table.hidden.contains(e)).map(|(_, rec)| rec);
+        let known = staged.is_none() && standing.is_some();
+        let new = match staged.or(standing) {
             Some(old) if old.sources.iter().all(|s| rec.sources.contains(s)) => {
-                if known && old == rec {
+                if known && *old == rec {
                     return Ok(());
                 }
                 rec
@@ -370,7 +369,7 @@ impl Working {
             // Others state it too: the strongest claim, and the records of all.
             Some(old) => {
                 let merged = merge_edges(vec![old.clone(), rec.clone()]).unwrap_or(rec);
-                if known && old == merged {
+                if known && *old == merged {
                     return Ok(());
                 }
                 merged

@@ -14,6 +14,7 @@ mod edges;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use rayon::prelude::*;
 
 pub(crate) use edges::{EdgeRec, EdgeTable, Identity, Slot};
@@ -70,9 +71,28 @@ pub struct Working {
 /// What a transaction read of the snapshot that it is going to compare with.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Read {
-    keys: HashMap<NodeKey, u32>,
-    pub(crate) nodes: HashMap<u32, NodeRec>,
-    edges: HashMap<(EdgeTypeId, Identity), (EdgeId, EdgeRec)>,
+    keys: HashMap<NodeKey, u32, FixedState>,
+    pub(crate) nodes: HashMap<u32, NodeRec, FixedState>,
+    /// `None`: the snapshot has no such edge.
+    pub(crate) edges: HashMap<(EdgeTypeId, Identity), Option<(EdgeId, EdgeRec)>, FixedState>,
+}
+
+impl Read {
+    /// Nothing yet. The tables are keyed by all keys of the first batches together: whoever chooses keys that collide
+    /// changes the seed by doing so.
+    fn seeded(keys: &[&NodeKey]) -> Self {
+        let mut h = blake3::Hasher::new();
+        for k in keys {
+            h.update(k.source.as_bytes()).update(k.id.as_bytes());
+        }
+        let seed = h.finalize().as_bytes().first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
+        let state = FixedState::with_seed(seed);
+        Self {
+            keys: HashMap::with_capacity_and_hasher(keys.len(), state.clone()),
+            nodes: HashMap::with_hasher(state.clone()),
+            edges: HashMap::with_hasher(state),
+        }
+    }
 }
 
 /// What is known of a source.
@@ -248,20 +268,27 @@ impl Working {
         let found: Vec<_> = ends
             .par_iter()
             .map(|(ty, from, to, e)| {
-                let edge = base.find_edge(*ty, *from, *to, &e.key).ok()??;
+                let edge = base.find_edge(*ty, *from, *to, &e.key).ok()?;
                 Some((edge, (*ty, (*from, *to, e.key.clone()))))
             })
             .flatten()
             .collect();
-        let starts: BTreeSet<(u16, u16)> = found.iter().map(|(_, (ty, (from, ..)))| (ty.0, group(*from))).collect();
+        let there = found.iter().filter(|(edge, _)| edge.is_some());
+        let starts: BTreeSet<(u16, u16)> = there.map(|(_, (ty, (from, ..)))| (ty.0, group(*from))).collect();
         base.warm(base.sections_where(|kind, ty, _, g| {
             matches!(kind, Kind::EdgeColumn | Kind::EdgePatch) && starts.contains(&(ty, g))
         }));
         let found: Vec<_> = found
             .into_par_iter()
-            .map(|(e, identity)| Some((identity, (e, Self::base_edge(base, e).ok()?))))
+            .map(|(edge, identity)| {
+                let rec = edge.map(|e| Ok::<_, StoreError>((e, Self::base_edge(base, e)?)));
+                Some((identity, rec.transpose().ok()?))
+            })
             .flatten()
             .collect();
+        if self.read.keys.is_empty() {
+            self.read = Read::seeded(&keys);
+        }
         self.read.nodes.extend(nodes);
         self.read.keys.extend(keys.iter().zip(ids).filter_map(|(k, id)| Some(((*k).clone(), id?))));
         self.read.edges.extend(found);
