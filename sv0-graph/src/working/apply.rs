@@ -30,6 +30,9 @@ impl Complete {
     }
 }
 
+/// What a batch says of an edge.
+type Claim = ((EdgeTypeId, Identity), EdgeRec);
+
 impl Working {
     /// Applies batches that were checked; `kept` and `kept_edges` are what a lenient check refused and what therefore stays as
     /// it is.
@@ -245,13 +248,21 @@ impl Working {
                 stated.insert((source.clone(), ty, (from, to, e.key.clone())));
             }
         }
-        let mut claims: BTreeMap<(EdgeTypeId, Identity), Vec<EdgeRec>> = BTreeMap::new();
+        let mut claims: Vec<Claim> = Vec::with_capacity(batches.iter().map(|b| b.edges.len()).sum());
         for (batch, records) in batches.iter_mut().zip(record_maps) {
             self.claims(batch, records, &mut claims)?;
         }
         // What several batches say of one edge becomes one, whatever their order.
-        let incoming: BTreeMap<(EdgeTypeId, Identity), EdgeRec> =
-            claims.into_iter().filter_map(|(k, c)| Some((k, merge_edges(c)?))).collect();
+        claims.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut incoming: Vec<Claim> = Vec::with_capacity(claims.len());
+        let mut rest = claims.into_iter().peekable();
+        while let Some((edge, rec)) = rest.next() {
+            let mut same = vec![rec];
+            while let Some((_, rec)) = rest.next_if(|(e, _)| *e == edge) {
+                same.push(rec);
+            }
+            incoming.extend(merge_edges(same).map(|rec| (edge, rec)));
+        }
         let schema = self.schema.clone();
         for ty in schema.edge_type_ids() {
             for (source, scope) in complete {
@@ -270,11 +281,16 @@ impl Working {
         ty: EdgeTypeId,
         source: &Arc<str>,
         scope: &Complete,
-        incoming: &BTreeMap<(EdgeTypeId, Identity), EdgeRec>,
+        incoming: &[Claim],
         refused: &HashSet<(Arc<str>, EdgeTypeId, Identity)>,
     ) -> Result<(), StoreError> {
         let types = scope.types();
         let stated = |rec: &[Arc<str>]| rec.contains(source);
+        // Whether an edge is among the incoming, and this source states it there.
+        let comes = |identity: &Identity| {
+            let found = incoming.binary_search_by(|((t, i), _)| (t, i).cmp(&(&ty, identity)));
+            found.is_ok_and(|at| stated(&incoming[at].1.sources))
+        };
         let kept = |id: &Identity| !refused.is_empty() && refused.contains(&(source.clone(), ty, id.clone()));
         let table = &self.edges[usize::from(ty.0)];
         let mut staged: Vec<(Identity, Vec<Arc<str>>)> = Vec::new();
@@ -282,7 +298,7 @@ impl Working {
             let from = slot.identity.0;
             if stated(&slot.rec.sources)
                 && scope.covers(from, self.type_of(from))
-                && incoming.get(&(ty, slot.identity.clone())).is_none_or(|r| !stated(&r.sources))
+                && !comes(&slot.identity)
                 && !kept(&slot.identity)
             {
                 staged.push((slot.identity.clone(), slot.rec.sources.clone()));
@@ -311,8 +327,7 @@ impl Working {
                             continue;
                         }
                         let identity = (from, to, base.edge(edge).map_err(unwrap)?.key);
-                        if incoming.get(&(ty, identity.clone())).is_none_or(|r| !stated(&r.sources)) && !kept(&identity)
-                        {
+                        if !comes(&identity) && !kept(&identity) {
                             below.push((edge, identity));
                         }
                     }
@@ -380,12 +395,7 @@ impl Working {
         Ok(())
     }
 
-    fn claims(
-        &self,
-        batch: &mut GraphBatch,
-        records: &[u32],
-        claims: &mut BTreeMap<(EdgeTypeId, Identity), Vec<EdgeRec>>,
-    ) -> Result<(), StoreError> {
+    fn claims(&self, batch: &mut GraphBatch, records: &[u32], claims: &mut Vec<Claim>) -> Result<(), StoreError> {
         let schema = self.schema.clone();
         for edge in std::mem::take(&mut batch.edges) {
             let (Some(ty), Some(from), Some(to)) =
@@ -413,7 +423,7 @@ impl Working {
                 props: props.into_iter().collect(),
                 origins,
             };
-            claims.entry((ty, (from, to, edge.key))).or_default().push(rec);
+            claims.push(((ty, (from, to, edge.key)), rec));
         }
         Ok(())
     }
