@@ -23,6 +23,10 @@ struct Grammar;
 pub const MAX_TEXT: usize = 64 * 1024;
 /// Brackets nested deeper than this aren't parsed.
 pub const MAX_NESTING: usize = 64;
+/// Syntax trees deeper than this aren't made: whoever walks them may do so by calling himself.
+pub const MAX_DEPTH: usize = 256;
+/// Clauses between two set operations.
+pub const MAX_CLAUSES: usize = 128;
 
 /// Parses a query.
 ///
@@ -31,12 +35,14 @@ pub const MAX_NESTING: usize = 64;
 pub fn parse(text: &str) -> Result<Query, QueryError> {
     syntax::guard(text)?;
     let mut pairs = Grammar::parse(Rule::query, text).map_err(|e| syntax::syntax(text, &e))?;
-    let b = Builder { text };
+    let b = Builder { text, depth: std::cell::Cell::new(0) };
     pairs.next().map_or_else(|| Err(b.err((0, 0), "empty query")), |q| b.query(q))
 }
 
 struct Builder<'t> {
     text: &'t str,
+    /// How deep in the tree the present part stands.
+    depth: std::cell::Cell<usize>,
 }
 
 type P<'i> = Pair<'i, Rule>;
@@ -128,6 +134,20 @@ fn span(p: &P<'_>) -> Span {
 impl Builder<'_> {
     fn err(&self, span: Span, message: &str) -> QueryError {
         QueryError::one(Diagnostic::new(Code::Syntax, span, message))
+    }
+
+    /// Builds a part that stands so many levels deeper.
+    fn deeper<T>(&self, levels: usize, at: Span, f: impl FnOnce() -> R<T>) -> R<T> {
+        let before = self.depth.get();
+        let now = before.saturating_add(levels);
+        if now > MAX_DEPTH {
+            let m = format!("an expression of more than {MAX_DEPTH} levels or terms in a row");
+            return Err(QueryError::one(Diagnostic::new(Code::Syntax, at, m).help("name parts of it with LET")));
+        }
+        self.depth.set(now);
+        let made = f();
+        self.depth.set(before);
+        made
     }
 
     fn query(&self, p: P<'_>) -> R<Query> {
@@ -236,7 +256,11 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        let _ = (next, at);
+        let _ = next;
+        if clauses.len() > MAX_CLAUSES {
+            let m = format!("{} clauses in a row; at most {MAX_CLAUSES} are read", clauses.len());
+            return Err(QueryError::one(Diagnostic::new(Code::Syntax, at, m)));
+        }
         Ok(Linear { graph, clauses })
     }
 
@@ -494,21 +518,15 @@ impl Builder<'_> {
     fn edge(&self, p: P<'_>) -> R<(EdgePattern, Option<Quantifier>)> {
         let at = span(&p);
         let e = parts(p).next().ok_or_else(|| self.err(at, "edge"))?;
-        let dir = match e.as_rule() {
-            Rule::edge_right => Dir::Right,
-            Rule::edge_left => Dir::Left,
-            Rule::edge_abbrev => match e.as_str().trim() {
-                s if s.starts_with('<') && s.ends_with('>') => Dir::Any,
-                s if s.starts_with('<') => Dir::Left,
-                s if s.ends_with('>') => Dir::Right,
-                _ => Dir::Any,
-            },
+        let dir = match e.as_str().trim() {
+            s if s.starts_with('<') && s.ends_with('>') => Dir::Any,
+            s if s.starts_with('<') => Dir::Left,
+            s if s.ends_with('>') => Dir::Right,
             _ => Dir::Any,
         };
-        let abbrev = e.as_rule() == Rule::edge_abbrev;
-        let (filler, star) = match parts(e).next() {
-            Some(f) if !abbrev => self.filler(f)?,
-            _ => (Filler::default(), None),
+        let (filler, star) = match parts(e).find(|f| f.as_rule() == Rule::edge_filler) {
+            Some(f) => self.filler(f)?,
+            None => (Filler::default(), None),
         };
         Ok((EdgePattern { filler, dir, span: at }, star))
     }

@@ -1,7 +1,9 @@
 //! Expressions.
 
 use super::{Builder, P, R, Rule, parts, pattern_subquery, span, trimmed};
+use crate::ast::Name;
 use crate::ast::{ArithOp, Clause, CmpOp, Element, Expr, ExprKind, Linear, Literal, Quant, Span, Subquery, TextOp};
+use crate::diag::{Code, Diagnostic, QueryError};
 use std::sync::Arc;
 
 impl Builder<'_> {
@@ -19,9 +21,44 @@ impl Builder<'_> {
         self.expr_of(p, at).map(Box::new)
     }
 
-    /// Any expression rule.
+    /// Any expression rule. A chain of operators that is built to the left is as deep as it is long.
     pub(super) fn expr(&self, p: P<'_>) -> R<Expr> {
+        let (mut p, mut passed) = (p, 0);
+        // Rules that hold one part and nothing else are passed without a call: there are ten of them a bracket.
+        while let Rule::expr
+        | Rule::paren
+        | Rule::or_e
+        | Rule::xor_e
+        | Rule::and_e
+        | Rule::not_e
+        | Rule::cmp_e
+        | Rule::add_e
+        | Rule::mul_e
+        | Rule::unary_e
+        | Rule::postfix = p.as_rule()
+        {
+            let mut inner = parts(p.clone());
+            match (inner.next(), inner.next()) {
+                (Some(only), None) => {
+                    passed += usize::from(p.as_rule() == Rule::expr);
+                    p = only;
+                }
+                _ => break,
+            }
+        }
         let at = trimmed(self.text, span(&p));
+        let levels = match p.as_rule() {
+            Rule::cmp_e => 2 * (parts(p.clone()).count() - 1),
+            Rule::add_e | Rule::mul_e => parts(p.clone()).count() / 2,
+            Rule::not_e | Rule::unary_e | Rule::postfix => parts(p.clone()).count() - 1,
+            // A query in a query: whoever walks one goes through many calls a level.
+            Rule::exists_e | Rule::count_e | Rule::value_e | Rule::pattern_pred => 15,
+            _ => 0,
+        };
+        self.deeper(levels + passed, at, || self.any_expr(p, at))
+    }
+
+    fn any_expr(&self, p: P<'_>, at: Span) -> R<Expr> {
         let e = |kind| Ok(Expr { kind, span: at });
         match p.as_rule() {
             Rule::expr | Rule::paren => self.expr_of(parts(p).next(), at),
@@ -91,19 +128,19 @@ impl Builder<'_> {
                     let Some(x) = parts(post).next() else { continue };
                     let kind = match x.as_rule() {
                         Rule::ident => ExprKind::Prop(Box::new(acc), self.ident(x)),
-                        Rule::index => ExprKind::Index(Box::new(acc), self.boxed(parts(x).next(), at)?),
                         _ => {
-                            let (mut from, mut to) = (None, None);
+                            let (mut from, mut to, mut slice) = (None, None, false);
                             for s in parts(x) {
-                                let is_from = s.as_rule() == Rule::slice_from;
-                                let v = self.boxed(parts(s).next(), at)?;
-                                if is_from {
-                                    from = Some(v);
-                                } else {
-                                    to = Some(v);
+                                match s.as_rule() {
+                                    Rule::dots => slice = true,
+                                    Rule::slice_to => to = Some(self.boxed(parts(s).next(), at)?),
+                                    _ => from = Some(Box::new(self.expr(s)?)),
                                 }
                             }
-                            ExprKind::Slice(Box::new(acc), from, to)
+                            match from {
+                                Some(i) if !slice => ExprKind::Index(Box::new(acc), i),
+                                from => ExprKind::Slice(Box::new(acc), from, to),
+                            }
                         }
                     };
                     acc = Expr { kind, span: sp };
@@ -117,34 +154,7 @@ impl Builder<'_> {
             Rule::k_null_l => e(ExprKind::Lit(Literal::Null)),
             Rule::param => e(ExprKind::Param(self.name_of(parts(p).next(), at)?.text)),
             Rule::var_ref => e(ExprKind::Var(self.name_of(parts(p).next(), at)?.text)),
-            Rule::list => e(ExprKind::List(parts(p).map(|c| self.expr(c)).collect::<R<_>>()?)),
-            Rule::list_comp => {
-                let (mut var, mut list, mut filter, mut map) = (None, None, None, None);
-                for c in parts(p) {
-                    match c.as_rule() {
-                        Rule::ident => var = Some(self.ident(c)),
-                        Rule::expr if list.is_none() => list = Some(Box::new(self.expr(c)?)),
-                        Rule::expr => map = Some(Box::new(self.expr(c)?)),
-                        Rule::where_c => filter = Some(Box::new(self.first_expr(c)?)),
-                        _ => {}
-                    }
-                }
-                let (Some(var), Some(list)) = (var, list) else { return Err(self.err(at, "list comprehension")) };
-                e(ExprKind::ListComp { var, list, filter, map })
-            }
-            Rule::list_pred => {
-                let mut i = parts(p);
-                let q = match i.next().map(|k| k.as_rule()) {
-                    Some(Rule::k_any) => Quant::Any,
-                    Some(Rule::k_all) => Quant::All,
-                    Some(Rule::k_none) => Quant::None,
-                    _ => Quant::Single,
-                };
-                let var = self.name_of(i.next(), at)?;
-                let list = self.boxed(i.next(), at)?;
-                let w = i.next().ok_or_else(|| self.err(at, "WHERE is missing"))?;
-                e(ExprKind::ListPred(q, var, list, Box::new(self.first_expr(w)?)))
-            }
+            Rule::list => self.list(p),
             Rule::case_e => self.case(p),
             Rule::cast_e => {
                 let mut i = parts(p);
@@ -240,16 +250,76 @@ impl Builder<'_> {
         Ok(out.into())
     }
 
+    /// A chain of an associative operator, as a tree of little depth. The order of the terms stays.
     pub(super) fn fold(&self, p: P<'_>, f: fn(Box<Expr>, Box<Expr>) -> ExprKind) -> R<Expr> {
         let at = span(&p);
-        let mut i = parts(p);
-        let mut acc = self.expr_of(i.next(), at)?;
-        for c in i {
-            let rhs = self.expr(c)?;
-            let sp = (acc.span.0, rhs.span.1);
-            acc = Expr { kind: f(Box::new(acc), Box::new(rhs)), span: sp };
+        let count = parts(p.clone()).count();
+        let levels = if count > 1 { count.ilog2() as usize + 1 } else { 0 };
+        let mut terms = self.deeper(levels, at, || parts(p).map(|c| self.expr(c)).collect::<R<Vec<Expr>>>())?;
+        while terms.len() > 1 {
+            let mut pairs = terms.into_iter();
+            let mut next = Vec::new();
+            while let Some(a) = pairs.next() {
+                next.push(match pairs.next() {
+                    Some(b) => {
+                        let span = (a.span.0, b.span.1);
+                        Expr { kind: f(Box::new(a), Box::new(b)), span }
+                    }
+                    None => a,
+                });
+            }
+            terms = next;
         }
-        Ok(acc)
+        terms.pop().ok_or_else(|| self.err(at, "an expression is missing"))
+    }
+
+    /// `x IN list`, written without parentheses, as what a comprehension or a list predicate goes over.
+    fn over(text: &str, e: Expr) -> Result<(Name, Box<Expr>), Expr> {
+        match e.kind {
+            ExprKind::In(x, list) if !text.starts_with('(') => match x.kind {
+                ExprKind::Var(name) => Ok((Name { text: name, span: x.span }, list)),
+                kind => Err(Expr { kind: ExprKind::In(Box::new(Expr { kind, ..*x }), list), ..e }),
+            },
+            _ => Err(e),
+        }
+    }
+
+    /// A list, or a list comprehension.
+    fn list(&self, p: P<'_>) -> R<Expr> {
+        let at = span(&p);
+        let (mut items, mut filter, mut map, mut first) = (Vec::new(), None, None, "");
+        for c in parts(p) {
+            match c.as_rule() {
+                Rule::where_c => filter = Some(Box::new(self.first_expr(c)?)),
+                Rule::list_map => map = Some((span(&c), Box::new(self.first_expr(c)?))),
+                _ => {
+                    if items.is_empty() {
+                        first = c.as_str();
+                    }
+                    items.push(self.expr(c)?);
+                }
+            }
+        }
+        let list = |items| Ok(Expr { kind: ExprKind::List(items), span: at });
+        let only = if items.len() == 1 { items.pop() } else { None };
+        let item = match only.map(|e| Self::over(first, e)) {
+            Some(Ok((var, list))) => {
+                let map = map.map(|(_, m)| m);
+                return Ok(Expr { kind: ExprKind::ListComp { var, list, filter, map }, span: at });
+            }
+            Some(Err(e)) => Some(e),
+            None => None,
+        };
+        if filter.is_none() && map.is_none() {
+            items.extend(item);
+            return list(items);
+        }
+        if matches!(item, Some(Expr { kind: ExprKind::Exists(_), .. })) {
+            let d = Diagnostic::new(Code::Unsupported, at, "a pattern comprehension isn't supported");
+            return Err(QueryError::one(d.help("write `OPTIONAL MATCH` and `collect(…)`")));
+        }
+        let d = Diagnostic::new(Code::Syntax, at, "a list comprehension goes over `x IN list`");
+        Err(QueryError::one(d.help("write `[x IN list WHERE … | …]`")))
     }
 
     pub(super) fn comparison(&self, p: P<'_>) -> R<Expr> {
@@ -352,10 +422,6 @@ impl Builder<'_> {
     pub(super) fn subquery(&self, p: P<'_>) -> R<Subquery> {
         let at = span(&p);
         let inner = parts(p).next().ok_or_else(|| self.err(at, "empty subquery"))?;
-        if inner.as_rule() == Rule::bare_pattern {
-            let t = parts(inner).next().ok_or_else(|| self.err(at, "empty pattern"))?;
-            return Ok(pattern_subquery(self.term(t)?, at));
-        }
         let mut probe = parts(inner.clone());
         if let Some(b) = probe.next()
             && b.as_rule() == Rule::match_body
@@ -369,6 +435,7 @@ impl Builder<'_> {
     pub(super) fn call(&self, p: P<'_>) -> R<Expr> {
         let at = span(&p);
         let (mut name, mut args, mut distinct, mut star) = (String::new(), Vec::new(), false, false);
+        let (mut filter, mut first) = (None, "");
         for c in parts(p) {
             match c.as_rule() {
                 Rule::func_name => {
@@ -377,9 +444,41 @@ impl Builder<'_> {
                 }
                 Rule::call_star => star = true,
                 Rule::distinct => distinct = true,
-                _ => args.push(self.expr(c)?),
+                Rule::where_c => filter = Some(self.first_expr(c)?),
+                _ => {
+                    if args.is_empty() {
+                        first = c.as_str();
+                    }
+                    args.push(self.expr(c)?);
+                }
             }
         }
-        Ok(Expr { kind: ExprKind::Call { name: name.into(), args, distinct, star }, span: at })
+        if &*name == "exists"
+            && !distinct
+            && filter.is_none()
+            && matches!(&args[..], [Expr { kind: ExprKind::Exists(_), .. }])
+        {
+            return args.pop().ok_or_else(|| self.err(at, "empty pattern"));
+        }
+        let Some(filter) = filter else {
+            return Ok(Expr { kind: ExprKind::Call { name: name.into(), args, distinct, star }, span: at });
+        };
+        let quant = match &*name {
+            "any" => Some(Quant::Any),
+            "all" => Some(Quant::All),
+            "none" => Some(Quant::None),
+            "single" => Some(Quant::Single),
+            _ => None,
+        };
+        let only = if args.len() == 1 { args.pop() } else { None };
+        match (quant, only.map(|e| Self::over(first, e))) {
+            (Some(q), Some(Ok((var, list)))) if !distinct => {
+                Ok(Expr { kind: ExprKind::ListPred(q, var, list, Box::new(filter)), span: at })
+            }
+            _ => {
+                let d = Diagnostic::new(Code::Syntax, at, "WHERE stands in a list predicate only");
+                Err(QueryError::one(d.help("write `any(x IN list WHERE …)`, or all, none, single")))
+            }
+        }
     }
 }

@@ -144,7 +144,7 @@ pub(super) fn read_only(span: Span) -> QueryError {
 pub(super) fn human(r: Rule) -> Option<&'static str> {
     Some(match r {
         Rule::node | Rule::path_pattern => "a node pattern `(…)`",
-        Rule::edge | Rule::edge_right | Rule::edge_abbrev => "an edge pattern `-[…]->`",
+        Rule::edge | Rule::edge_full | Rule::edge_from | Rule::edge_abbrev => "an edge pattern `-[…]->`",
         Rule::expr | Rule::var_ref | Rule::number | Rule::string | Rule::not_op | Rule::minus => "an expression",
         Rule::where_c => "WHERE",
         Rule::match_c => "MATCH",

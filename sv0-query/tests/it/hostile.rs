@@ -1,0 +1,116 @@
+//! Texts that are made to hurt a parser. Each ends; what reads a part twice at each level would not.
+
+use sv0_graph::Schema;
+use sv0_query::{CheckOptions, Code, MAX_TEXT, Query};
+
+/// `open` n times, `core`, `close` n times.
+fn nest(open: &str, core: &str, close: &str, n: usize) -> String {
+    format!("{}{core}{}", open.repeat(n), close.repeat(n))
+}
+
+/// Parses and checks; the error's code.
+fn check(text: &str) -> Option<Code> {
+    assert!(text.len() <= MAX_TEXT, "{}", &text[..60]);
+    if std::env::var_os("SV0_SHOW").is_some() {
+        println!("{}…", text.chars().take(70).collect::<String>());
+    }
+    // As small a stack as any host's thread has.
+    let text = text.to_owned();
+    let run = move || {
+        let done = Query::parse(&text).and_then(|q| q.check(&Schema::canonical(), &|_| true, &CheckOptions::default()));
+        done.err().map(|e| e.diagnostics[0].code)
+    };
+    std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap()
+}
+
+#[test]
+fn nested_texts_end_whole_and_cut() {
+    // What opens, what stands inside, what closes, how many brackets a level has.
+    let families = [
+        ("[a IN ", "[1]", ", 2]", 1),
+        ("any(x IN ", "[1]", ", 2)", 1),
+        ("any(x IN [1] WHERE ", "true", ")", 1),
+        ("(a)-[b WHERE ", "true", "]->(c)", 1),
+        ("(a)- [b WHERE ", "true", "]->(c)", 1),
+        ("(a)<-[b WHERE ", "true", "]-(c)", 1),
+        ("(a WHERE ", "true", ")-->(b)", 1),
+        ("(a {name: ", "'x'", "})-->(b)", 2),
+        ("COUNT { (a WHERE 1 < ", "1", ") }", 2),
+        ("EXISTS { (a WHERE ", "true", ") }", 2),
+        ("EXISTS { MATCH (a) WHERE ", "true", " }", 1),
+        ("exists((a WHERE ", "true", ")-->())", 2),
+        ("VALUE { MATCH (a) RETURN ", "1", " AS x }", 1),
+        ("a[", "0", "]", 1),
+        ("a[0..", "1", "]", 1),
+        ("a[..", "1", "]", 1),
+        ("(", "1", ")", 1),
+        ("[x IN [1] | ", "1", "]", 1),
+        ("[x IN [1] WHERE ", "true", "]", 1),
+        ("[", "1", "]", 1),
+        ("coalesce(", "1", ")", 1),
+        ("CAST(", "1", " AS STRING)", 1),
+        ("CASE WHEN true THEN ", "1", " END", 1),
+        ("CASE 1 WHEN ", "1", " THEN 2 END", 1),
+        ("a:(", "identity", ")", 1),
+        ("NOT (", "true", ")", 1),
+        ("- (", "1", ")", 1),
+    ];
+    for (open, core, close, brackets) in families {
+        let n = 62 / brackets;
+        for cut in 0..4 {
+            let whole = nest(open, core, close, n);
+            let inner = match cut {
+                0 => whole,
+                1 => open.repeat(n),
+                2 => format!("{}{core}", open.repeat(n)),
+                _ => format!("{}{core}{} ]", open.repeat(n), close.repeat(n - 1)),
+            };
+            check(&format!("MATCH (a) WHERE {inner} RETURN a"));
+            check(&format!("RETURN {inner} AS x"));
+        }
+    }
+    for (open, core, close, n) in [
+        ("(", "(a)", ")", 60),
+        ("((a) | ", "(a)", ")", 30),
+        ("((a)-->(b) WHERE true | ", "(a)", "){1,2}", 30),
+        ("(a {name: EXISTS { ", "(b)", " }})", 20),
+    ] {
+        check(&format!("MATCH {} RETURN 1 AS x", nest(open, core, close, n)));
+        check(&format!("MATCH {}", open.repeat(n)));
+    }
+}
+
+#[test]
+fn long_chains_end_in_an_answer_or_an_error() {
+    let chains = [
+        ("RETURN 1", "+1", " AS x"),
+        ("RETURN 1", "*1", " AS x"),
+        ("RETURN 1", "<1", " AS x"),
+        ("MATCH (a) RETURN a", ".a", " AS x"),
+        ("MATCH (a) RETURN a", "[0]", " AS x"),
+        ("MATCH (a) RETURN 1", " IS NULL", " AS x"),
+        ("MATCH (a) WHERE a", ":identity", " RETURN a"),
+        ("RETURN 1 AS x", " UNION RETURN 1 AS x", ""),
+        ("RETURN 1 AS x", " NEXT RETURN x", ""),
+        ("MATCH (a)", " MATCH (a)", " RETURN a"),
+        ("MATCH (a)", "-->(a)", " RETURN 1 AS x"),
+        ("MATCH (a)(-->(b)", "|-->(b)", ")(c) RETURN 1 AS x"),
+        ("MATCH (a:identity", "|identity", ") RETURN a"),
+        ("MATCH (a:", "!", "identity) RETURN a"),
+        ("RETURN ", "NOT ", "true AS x"),
+        ("RETURN ", "- ", "1 AS x"),
+        ("RETURN ", "CASE ", "1 AS x"),
+        ("RETURN [1", ",1", "] AS x"),
+    ];
+    for (head, link, tail) in chains {
+        let n = (MAX_TEXT - head.len() - tail.len()) / link.len();
+        check(&format!("{head}{}{tail}", link.repeat(n)));
+    }
+    // Brackets and chains together are as deep as both.
+    let deep = nest("(", "1", &format!("{})", "+1".repeat(200)), 60);
+    assert_eq!(check(&format!("RETURN {deep} AS x")), Some(Code::Syntax));
+    // What is merely long works.
+    let long = vec!["a.name = 'x'"; 4000].join(" OR ");
+    assert_eq!(check(&format!("MATCH (a:identity) WHERE {long} RETURN a")), None);
+    assert_eq!(check(&format!("RETURN 1{} AS x", "+1".repeat(200))), None);
+}
