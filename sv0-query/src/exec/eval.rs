@@ -96,6 +96,19 @@ impl<G: GraphView> Exec<'_, G> {
             }
             CExpr::Arith(op, a, b, span) => {
                 let (a, b) = (self.eval(a, row)?, self.eval(b, row)?);
+                // What is put together is as long as both.
+                match (&a, &b) {
+                    (Val::Str(a), Val::Str(b)) => self.room((a.len() + b.len()) as u64, *span)?,
+                    (Val::List(a), Val::List(b)) => {
+                        self.step((a.len() + b.len()) as u64)?;
+                        self.room(((a.len() + b.len()) * size_of::<Val>()) as u64, *span)?;
+                    }
+                    (Val::List(l), _) | (_, Val::List(l)) => {
+                        self.step(l.len() as u64)?;
+                        self.room((l.len() * size_of::<Val>()) as u64, *span)?;
+                    }
+                    _ => {}
+                }
                 arithmetic(*op, a, b, *span)?
             }
             CExpr::Neg(a, span) => match self.eval(a, row)? {
@@ -148,6 +161,7 @@ impl<G: GraphView> Exec<'_, G> {
                 let (a, l) = (self.eval(a, row)?, self.eval(l, row)?);
                 match l {
                     Val::List(l) => {
+                        self.step(l.len() as u64)?;
                         let mut unknown = false;
                         for x in l.iter() {
                             match self.equal(&a, x)? {
@@ -223,6 +237,7 @@ impl<G: GraphView> Exec<'_, G> {
                 Val::List(l) => {
                     let (mut yes, mut unknown) = (0u64, 0u64);
                     for x in l.iter() {
+                        self.step(1)?;
                         row[*slot] = x.clone();
                         match self.eval(pred, row)?.truth() {
                             Some(true) => yes += 1,
@@ -247,20 +262,26 @@ impl<G: GraphView> Exec<'_, G> {
             },
             CExpr::ListComp { slot, list, filter, map } => match self.eval(list, row)? {
                 Val::List(l) => {
-                    let mut out = Vec::new();
+                    let (mut out, mut bytes) = (Vec::new(), 0);
                     for x in l.iter() {
+                        self.step(1)?;
                         row[*slot] = x.clone();
                         let keep = match filter {
                             Some(f) => self.eval(f, row)?.truth() == Some(true),
                             None => true,
                         };
                         if keep {
-                            out.push(match map {
+                            let made = match map {
                                 Some(m) => self.eval(m, row)?,
                                 None => x.clone(),
-                            });
+                            };
+                            let weight = made.weight();
+                            self.charge(weight)?;
+                            bytes += weight;
+                            out.push(made);
                         }
                     }
+                    self.release(bytes);
                     row[*slot] = Val::Unset;
                     Val::List(out.into())
                 }

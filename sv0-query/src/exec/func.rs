@@ -33,6 +33,7 @@ impl<G: GraphView> Exec<'_, G> {
             Func::AllDifferent | Func::Same => {
                 for (i, a) in args.iter().enumerate() {
                     for b in args.get(i + 1..).unwrap_or(&[]) {
+                        self.step(1)?;
                         match self.equal(a, b)? {
                             None => return Ok(Val::Null),
                             Some(e) if e == (f == Func::AllDifferent) => return Ok(Val::Bool(false)),
@@ -90,6 +91,9 @@ impl<G: GraphView> Exec<'_, G> {
             (Func::IsEmpty, Val::List(l)) => Val::Bool(l.is_empty()),
             (Func::IsEmpty, Val::Str(s)) => Val::Bool(s.is_empty()),
             (Func::Flatten, Val::List(l)) => {
+                let all = l.iter().map(|x| if let Val::List(i) = x { i.len() } else { 1 }).sum::<usize>();
+                self.step(all as u64)?;
+                self.room((all * size_of::<Val>()) as u64, span)?;
                 let mut out = Vec::new();
                 for x in l.iter() {
                     match x {
@@ -101,6 +105,9 @@ impl<G: GraphView> Exec<'_, G> {
             }
             (Func::Split, Val::Str(s)) => {
                 let d = string(1).ok_or_else(wrong)?;
+                let parts = if d.is_empty() { s.len() } else { s.matches(&*d).count() + 1 };
+                // A text of its own each: the value, two counters, the bytes.
+                self.room((parts * (size_of::<Val>() + 16) + s.len()) as u64, span)?;
                 if d.is_empty() {
                     Val::List(s.chars().map(|c| Val::str(c.to_string())).collect())
                 } else {
@@ -109,6 +116,9 @@ impl<G: GraphView> Exec<'_, G> {
             }
             (Func::Replace, Val::Str(s)) => {
                 let (a, b) = (string(1).ok_or_else(wrong)?, string(2).ok_or_else(wrong)?);
+                if !a.is_empty() {
+                    self.room((s.len() + s.matches(&*a).count() * b.len()) as u64, span)?;
+                }
                 if a.is_empty() { first.clone() } else { Val::str(s.replace(&*a, &b)) }
             }
             (Func::Substring, Val::Str(s)) => {
@@ -147,6 +157,10 @@ impl<G: GraphView> Exec<'_, G> {
                 if step == 0 {
                     return Err(value_error(span, "range takes a step other than 0"));
                 }
+                let numbers = if (step > 0) == (*a <= b) { b.abs_diff(*a) / step.unsigned_abs() } else { 0 };
+                let numbers = numbers.min(1_000_000) + 1;
+                self.room(numbers * size_of::<Val>() as u64, span)?;
+                self.step(numbers)?;
                 let mut out = Vec::new();
                 let mut at = *a;
                 while (step > 0 && at <= b) || (step < 0 && at >= b) {

@@ -77,6 +77,7 @@ pub(crate) struct Exec<'a, G> {
     pub now: i64,
     pub budget: Budget<'a>,
     work: Cell<u64>,
+    steps: Cell<u64>,
     held: Cell<u64>,
     peak: Cell<u64>,
     rows: Cell<u64>,
@@ -94,6 +95,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
             now,
             budget,
             work: Cell::new(0),
+            steps: Cell::new(0),
             held: Cell::new(0),
             peak: Cell::new(0),
             rows: Cell::new(0),
@@ -126,6 +128,26 @@ impl<'a, G: GraphView> Exec<'a, G> {
         Ok(())
     }
 
+    /// Counts what is done beside the graph: rows that a list makes, elements of lists, nodes that are tested. Nothing
+    /// bounds their number but the caller's clock.
+    pub(crate) fn step(&self, n: u64) -> Result<(), QueryError> {
+        let before = self.steps.get();
+        let now = before.saturating_add(n);
+        self.steps.set(now);
+        if before >> 12 != now >> 12 { self.poll() } else { Ok(()) }
+    }
+
+    /// Refuses what is about to be made if there is no room for it beside what is held.
+    pub(crate) fn room(&self, bytes: u64, span: Span) -> Result<(), QueryError> {
+        let all = self.held.get().saturating_add(bytes);
+        self.peak.set(self.peak.get().max(all.min(self.budget.max_memory)));
+        if all > self.budget.max_memory {
+            let m = format!("a value of {bytes} bytes exceeds the memory budget of {}", self.budget.max_memory);
+            return Err(QueryError::run(Code::MemoryBudget, Some(span), m));
+        }
+        Ok(())
+    }
+
     pub(crate) fn poll(&self) -> Result<(), QueryError> {
         match self.budget.stop.and_then(|s| s()) {
             None => Ok(()),
@@ -135,8 +157,10 @@ impl<'a, G: GraphView> Exec<'a, G> {
     }
 
     fn stopped(&self, code: Code, what: &str) -> QueryError {
-        let span = self.at.get();
-        QueryError::run(code, (span != (0, 0)).then_some(span), format!("{what} while matching this pattern"))
+        match self.at.get() {
+            (0, 0) => QueryError::run(code, None, what),
+            span => QueryError::run(code, Some(span), format!("{what} while matching this pattern")),
+        }
     }
 
     /// Counts what is held, and rows.
@@ -307,10 +331,21 @@ impl<'a, G: GraphView> Exec<'a, G> {
                 }
             }
             Op::Let(items) => {
+                let mut bytes = 0;
                 for (slot, e) in items {
                     row[*slot] = self.eval(e, row)?;
+                    // What isn't made here is held where it was made.
+                    if !matches!(
+                        e,
+                        crate::plan::CExpr::Slot(_) | crate::plan::CExpr::Param(_) | crate::plan::CExpr::Const(_)
+                    ) {
+                        bytes += row[*slot].weight();
+                    }
                 }
-                self.stream(rest, row, sink)
+                self.charge(bytes)?;
+                let flow = self.stream(rest, row, sink);
+                self.release(bytes);
+                flow
             }
             Op::For { slot, list, position } => {
                 let items = match self.eval(list, row)? {
@@ -318,15 +353,20 @@ impl<'a, G: GraphView> Exec<'a, G> {
                     Val::Null => return GO,
                     one => vec![one].into(),
                 };
+                let bytes = items.iter().map(Val::weight).sum();
+                self.charge(bytes)?;
                 for (i, item) in (0i64..).zip(items.iter()) {
+                    self.step(1)?;
                     row[*slot] = item.clone();
                     if let Some((p, first)) = position {
                         row[*p] = Val::Int(first + i);
                     }
                     if self.stream(rest, row, sink)?.is_break() {
+                        self.release(bytes);
                         return Ok(ControlFlow::Break(()));
                     }
                 }
+                self.release(bytes);
                 GO
             }
             Op::Match(m) => self.match_op(m, row, &mut |r| self.stream(rest, r, sink)),

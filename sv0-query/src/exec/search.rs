@@ -143,6 +143,7 @@ impl<G: GraphView> Exec<'_, G> {
         row: &mut Row,
         undo: &mut Vec<(usize, Val)>,
     ) -> Result<bool, QueryError> {
+        self.step(1)?;
         if let Some(l) = &e.label
             && !self.node_has(l, graph, node)?
         {

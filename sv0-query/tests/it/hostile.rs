@@ -1,7 +1,10 @@
-//! Texts that are made to hurt a parser. Each ends; what reads a part twice at each level would not.
+//! Texts that are made to hurt a parser, and queries that are made to hurt a host. Each ends; what reads a part twice at
+//! each level, or never looks at the clock, would not.
 
-use sv0_graph::Schema;
-use sv0_query::{CheckOptions, Code, MAX_TEXT, Query};
+use std::cell::Cell;
+
+use sv0_graph::{GraphBatch, NodeInput, NodeKey, NodeType, Schema, Snapshot, Store};
+use sv0_query::{Budget, CheckOptions, Code, MAX_TEXT, Query, RunOptions, Stop};
 
 /// `open` n times, `core`, `close` n times.
 fn nest(open: &str, core: &str, close: &str, n: usize) -> String {
@@ -113,4 +116,67 @@ fn long_chains_end_in_an_answer_or_an_error() {
     let long = vec!["a.name = 'x'"; 4000].join(" OR ");
     assert_eq!(check(&format!("MATCH (a:identity) WHERE {long} RETURN a")), None);
     assert_eq!(check(&format!("RETURN 1{} AS x", "+1".repeat(200))), None);
+}
+
+fn nodes(n: usize) -> Snapshot {
+    let mut b = GraphBatch::new("t", 0);
+    b.nodes.extend((0..n).map(|i| NodeInput::new(NodeKey::new("t", format!("{i}")), NodeType::Identity, "k")));
+    let mut store = Store::in_memory(Schema::canonical()).unwrap();
+    let mut t = store.begin().unwrap();
+    t.stage(vec![b]).unwrap();
+    t.commit("c").unwrap().snapshot
+}
+
+fn run(s: &Snapshot, text: &str, budget: Budget<'_>) -> Result<usize, Code> {
+    let q = Query::parse(text).unwrap().prepare(s, &CheckOptions::default()).unwrap();
+    let done = q.run(s, &RunOptions { budget, ..RunOptions::default() });
+    done.map(|r| r.rows.len()).map_err(|e| e.diagnostics[0].code)
+}
+
+#[test]
+fn whatever_takes_long_looks_at_the_clock() {
+    let s = nodes(300);
+    for text in [
+        "UNWIND range(1, 1000000) AS a UNWIND range(1, 1000000) AS b RETURN count(*) AS n",
+        "MATCH (a), (b), (c), (d), (e) RETURN count(*) AS n",
+        "RETURN any(x IN range(1, 100000) WHERE any(y IN range(1, 100000) WHERE x + y < 0)) AS n",
+        "RETURN size([x IN range(1, 100000) WHERE none(y IN range(1, 100000) WHERE x = y)]) AS n",
+        "UNWIND range(1, 1000000) AS a WITH a WHERE a IN range(1, 1000000) AND a < 0 RETURN a",
+        "MATCH (a) WHERE EXISTS { MATCH (b), (c), (d), (e) WHERE b.name = 'x' } RETURN a",
+    ] {
+        let asked = Cell::new(0);
+        let stop = || {
+            asked.set(asked.get() + 1);
+            (asked.get() > 3).then_some(Stop::Timeout)
+        };
+        let budget = Budget { stop: Some(&stop), ..Budget::default() };
+        assert_eq!(run(&s, text, budget), Err(Code::Timeout), "{text}");
+    }
+}
+
+#[test]
+fn no_value_outgrows_the_memory_budget() {
+    let s = nodes(1);
+    let mut doubled = "'aaaaaaaaaaaaaaaa'".to_owned();
+    let mut joined = "'aaaaaaaaaaaaaaaa'".to_owned();
+    for _ in 0..7 {
+        doubled = format!("replace({doubled}, 'a', 'aaaaaaaaaaaaaaaa')");
+        joined = format!("({joined} || {joined})");
+    }
+    let again: String = (0..24).map(|i| format!("LET s{} = s{i} || s{i} ", i + 1)).collect();
+    for text in [
+        "RETURN size([x IN range(1, 1000000) | range(1, 100000)]) AS n".to_owned(),
+        "RETURN size([x IN range(1, 1000) | [y IN range(1, 1000) | [z IN range(1, 1000) | x]]]) AS n".to_owned(),
+        format!("RETURN size({doubled}) AS n"),
+        format!("LET s0 = 'aaaaaaaaaaaaaaaa' {again}RETURN size(s24) AS n"),
+        format!("RETURN size(split({joined} || replace({joined}, 'a', '{}'), '')) AS n", "b".repeat(900)),
+        "UNWIND range(1, 1000000) AS a RETURN collect([a, a, a, a, a, a, a, a]) AS n".to_owned(),
+    ] {
+        let budget = Budget { max_memory: 64 << 20, ..Budget::default() };
+        assert_eq!(run(&s, &text, budget), Err(Code::MemoryBudget), "{}", text.chars().take(90).collect::<String>());
+    }
+    // What fits is made.
+    let budget = Budget { max_memory: 64 << 20, ..Budget::default() };
+    let text = format!("RETURN size({joined}) AS n, size(range(5, 1)) AS e, size([x IN range(1, 1000) | x]) AS l");
+    assert_eq!(run(&s, &text, budget), Ok(1));
 }
