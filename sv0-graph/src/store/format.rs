@@ -422,11 +422,16 @@ pub(crate) fn read_head(media: &Media, writer: bool) -> Result<(Slot, usize), St
     let mut best: Option<(Slot, usize)> = None;
     for (i, at) in SLOTS.into_iter().enumerate() {
         // Each slot stands twice in its page, so that one damaged byte never brings an older snapshot back.
-        let mut slot = None;
+        let (mut slot, mut broken) = (None, true);
         for copy in [at, at.saturating_add(SLOT_COPY)] {
             let mut b = [0u8; 96];
             media.read_at(copy, &mut b)?;
+            broken &= b != [0; 96];
             slot = slot.or(Slot::decode(&b));
+        }
+        // A torn write leaves the other copy as it was: whole, or never written. Two that say something else are damage.
+        if slot.is_none() && broken {
+            return Err(StoreError::corrupt("header slots", at, "neither copy is valid"));
         }
         if let Some(slot) = slot
             && best.as_ref().is_none_or(|(s, _)| s.sequence < slot.sequence)
