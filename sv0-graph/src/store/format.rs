@@ -429,7 +429,8 @@ pub(crate) fn read_head(media: &Media, writer: bool) -> Result<(Slot, usize), St
             broken &= b != [0; 96];
             slot = slot.or(Slot::decode(&b));
         }
-        // A torn write leaves the other copy as it was: whole, or never written. Two that say something else are damage.
+        // A writer makes one copy durable before it writes the other, so a torn write leaves one whole, or never written.
+        // Two that say something else are damage.
         if slot.is_none() && broken {
             return Err(StoreError::corrupt("header slots", at, "neither copy is valid"));
         }

@@ -6,7 +6,7 @@ use super::changes::AllChanges;
 use super::commit::Encoded;
 use super::encode::NewChunk;
 use super::error::StoreError;
-use super::format::{self, ChunkRef, History, Kind, Manifest, PAGE, SLOTS, Slot, SourceEntry};
+use super::format::{self, ChunkRef, History, Kind, Manifest, PAGE, SLOT_COPY, SLOTS, Slot, SourceEntry};
 use super::media::Media;
 use crate::working::Working;
 
@@ -136,7 +136,12 @@ impl<'a> Appender<'a> {
             manifest_hash: *blake3::hash(&encoded).as_bytes(),
         };
         let slot_index = 1 - self.slot_index;
-        self.media.write_at(SLOTS[slot_index], &next.page())?;
+        // One copy after the other: whatever a crash makes of the one that is being written, the other is whole.
+        let page = next.page();
+        let (first, second) = page.split_at(usize::try_from(SLOT_COPY).unwrap_or(512));
+        self.media.write_at(SLOTS[slot_index], first)?;
+        self.media.sync()?;
+        self.media.write_at(SLOTS[slot_index].saturating_add(SLOT_COPY), second)?;
         self.media.sync()?;
         Ok(Written { slot: next, slot_index, bytes: self.grown - self.start })
     }

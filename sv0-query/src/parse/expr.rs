@@ -1,8 +1,9 @@
 //! Expressions.
 
 use super::{Builder, P, R, Rule, parts, pattern_subquery, span, trimmed};
-use crate::ast::Name;
-use crate::ast::{ArithOp, Clause, CmpOp, Element, Expr, ExprKind, Linear, Literal, Quant, Span, Subquery, TextOp};
+use crate::ast::{
+    ArithOp, Clause, CmpOp, Element, Expr, ExprKind, Linear, Literal, Name, Quant, Span, Subquery, TextOp,
+};
 use crate::diag::{Code, Diagnostic, QueryError};
 use std::sync::Arc;
 
@@ -48,9 +49,9 @@ impl Builder<'_> {
         }
         let at = trimmed(self.text, span(&p));
         let levels = match p.as_rule() {
-            Rule::cmp_e => 2 * (parts(p.clone()).count() - 1),
+            Rule::cmp_e => 2 * parts(p.clone()).count().saturating_sub(1),
             Rule::add_e | Rule::mul_e => parts(p.clone()).count() / 2,
-            Rule::not_e | Rule::unary_e | Rule::postfix => parts(p.clone()).count() - 1,
+            Rule::not_e | Rule::unary_e | Rule::postfix => parts(p.clone()).count().saturating_sub(1),
             // A query in a query: whoever walks one goes through many calls a level.
             Rule::exists_e | Rule::count_e | Rule::value_e | Rule::pattern_pred => 15,
             _ => 0,
@@ -291,7 +292,7 @@ impl Builder<'_> {
         for c in parts(p) {
             match c.as_rule() {
                 Rule::where_c => filter = Some(Box::new(self.first_expr(c)?)),
-                Rule::list_map => map = Some((span(&c), Box::new(self.first_expr(c)?))),
+                Rule::list_map => map = Some(Box::new(self.first_expr(c)?)),
                 _ => {
                     if items.is_empty() {
                         first = c.as_str();
@@ -304,7 +305,6 @@ impl Builder<'_> {
         let only = if items.len() == 1 { items.pop() } else { None };
         let item = match only.map(|e| Self::over(first, e)) {
             Some(Ok((var, list))) => {
-                let map = map.map(|(_, m)| m);
                 return Ok(Expr { kind: ExprKind::ListComp { var, list, filter, map }, span: at });
             }
             Some(Err(e)) => Some(e),
