@@ -355,7 +355,7 @@ fn value(name: &str, v: Json, ty: Option<PropType>, on: &str) -> Result<Option<V
             Value::list(items.ok_or_else(wrong)?)
         }
         (Some(PropType::StrList), Json::String(s)) => Value::list([s]),
-        (None, v) => Value::str(v.to_string()),
+        (None | Some(PropType::Any), v) => Value::str(v.to_string()),
         _ => return Err(wrong()),
     }))
 }

@@ -214,11 +214,11 @@ pub(crate) fn check(
                 if let Some(problem) = check_prop(name, value, declared, names, &on) {
                     out.violations.push(Violation { problem, place: place() });
                 }
-                if RESERVED.contains(&&**name) {
+                if RESERVED.contains(&&**name) && !schema.is_open() {
                     let problem = Problem::ReservedProperty { prop: name.to_string(), on: on() };
                     out.violations.push(Violation { problem, place: place() });
                 }
-                if &**name == "tags" {
+                if &**name == "tags" && !schema.is_open() {
                     for tag in value.as_list().iter().filter(|t| !schema.tags().iter().any(|d| **d == ***t)) {
                         let nearest = Schema::nearest(tag, schema.tags().iter().map(String::as_str));
                         let problem = Problem::UnknownTag { tag: tag.to_string(), key: node.key.clone(), nearest };

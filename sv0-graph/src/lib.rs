@@ -19,9 +19,11 @@
 //! # Ok::<(), sv0_graph::StoreError>(())
 //! ```
 
+pub mod adhoc;
 mod batch;
 pub mod bulk;
 pub mod check;
+mod compare;
 pub mod contract;
 mod key;
 pub mod schema;
@@ -33,6 +35,7 @@ mod visit;
 mod working;
 
 pub use batch::{Annotation, EdgeInput, Evidence, GraphBatch, NodeInput, Origin, Scope, SourceRecord, State};
+pub use compare::{Compared, Graph};
 pub use key::NodeKey;
 pub use schema::{EdgeClass, EdgeTypeId, Flow, NodeType, PropId, PropType, Schema, TypeGroup};
 pub use store::{
@@ -40,6 +43,6 @@ pub use store::{
     Snapshot, SnapshotInfo, SourceInfo, Store, StoreError, StoreInfo, Transaction, Trust, TypeStatistics, VerifyReport,
 };
 pub use value::Value;
-pub use view::{Direction, EdgeId, EdgeRef, GraphError, GraphView};
+pub use view::{Change, Direction, EdgeId, EdgeRef, GraphError, GraphView};
 pub use visit::{Visit, VisitEdge};
 pub use working::Working;

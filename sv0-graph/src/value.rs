@@ -63,7 +63,7 @@ impl Value {
                 | (Self::Bool(_), PropType::Bool)
                 | (Self::Int(_), PropType::Int)
                 | (Self::Float(_), PropType::Float)
-                | (Self::Str(_), PropType::Str)
+                | (Self::Str(_), PropType::Str | PropType::Any)
                 | (Self::Timestamp(_), PropType::Timestamp)
                 | (Self::List(_), PropType::StrList)
         )

@@ -18,6 +18,35 @@ pub enum Direction {
     In,
 }
 
+/// What became of an element between two snapshots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Change {
+    /// Only the later one has it.
+    Added,
+    /// Only the earlier one has it.
+    Removed,
+    /// Both have it, with other properties.
+    Changed,
+    /// Both have it, alike.
+    Same,
+}
+
+impl Change {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Added, Self::Removed, Self::Changed, Self::Same];
+
+    /// The label that stands for it in queries.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+            Self::Same => "same",
+        }
+    }
+}
+
 /// An edge's ends and fixed columns.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EdgeRef {
@@ -109,6 +138,16 @@ pub trait GraphView {
     fn sources(&self) -> Vec<std::sync::Arc<str>>;
     /// The view's time (the newest observation), microseconds since 1970, UTC.
     fn time(&self) -> i64;
+
+    /// What became of a node, where the view compares two snapshots.
+    fn node_change(&self, _node: u32) -> Option<Change> {
+        None
+    }
+
+    /// What became of an edge, where the view compares two snapshots.
+    fn edge_change(&self, _edge: EdgeId) -> Option<Change> {
+        None
+    }
 
     /// A node property by name; null where the schema has no such property.
     ///

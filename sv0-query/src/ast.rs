@@ -51,11 +51,52 @@ pub enum SetOp {
     IntersectAll,
 }
 
+/// Which graph a pipeline reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GraphRef {
+    /// `USE name`.
+    Name(Name),
+    /// `USE $$name`.
+    Param(Name),
+    /// `AT SNAPSHOT 12`.
+    Number(u64, Span),
+    /// `AT SNAPSHOT 'name or date'`.
+    Snapshot(Name),
+    /// `AT TIME 'time'`: the last snapshot at or before it, in microseconds since 1970.
+    Time(i64, Span),
+    /// `USE diff(from, to)`: what stands in either, labelled `added`, `removed`, `changed` or `same`.
+    Diff(Box<GraphRef>, Box<GraphRef>, Span),
+}
+
+impl GraphRef {
+    /// The name by which a host gives the graph: the name or `$$name` as it stands, else the reference in canonical form.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Name(n) => n.text.to_string(),
+            Self::Param(n) => format!("$${}", n.text),
+            Self::Number(n, _) => format!("snapshot {n}"),
+            Self::Snapshot(n) => format!("snapshot '{}'", n.text),
+            Self::Time(t, _) => format!("time {}", crate::time::format_timestamp(*t)),
+            Self::Diff(a, b, _) => format!("diff({}, {})", a.name(), b.name()),
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Name(n) | Self::Param(n) | Self::Snapshot(n) => n.span,
+            Self::Number(_, s) | Self::Time(_, s) | Self::Diff(_, _, s) => *s,
+        }
+    }
+}
+
 /// A pipeline of clauses over one graph.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Linear {
-    /// `USE graph`.
-    pub graph: Option<Name>,
+    /// `USE graph`, `AT SNAPSHOT n`, `AT TIME t`.
+    pub graph: Option<GraphRef>,
     /// The clauses in order.
     pub clauses: Vec<Clause>,
 }
@@ -65,6 +106,10 @@ pub struct Linear {
 pub enum Clause {
     /// `[OPTIONAL] MATCH`.
     Match(Match),
+    /// `OPTIONAL { … }`: all of the block, or nulls.
+    Optional(Block),
+    /// `[OPTIONAL] CALL (…) { … }`.
+    Call(Call),
     /// `FILTER expr`.
     Filter(Expr),
     /// `LET name = expr, …`.
@@ -82,6 +127,28 @@ pub enum Clause {
     With(Projection, Option<Expr>),
     /// The result.
     Return(Projection),
+}
+
+/// MATCH clauses and filters that hold together or not at all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Block {
+    /// The clauses in order: `MATCH`, `OPTIONAL`, `FILTER`.
+    pub clauses: Vec<Clause>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A subquery that runs once a row and adds its columns to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// A row without a result is kept, with nulls.
+    pub optional: bool,
+    /// The variables that it sees; all where it is `None`.
+    pub vars: Option<Vec<Name>>,
+    /// What runs. It has no prefix.
+    pub body: Box<Query>,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// `MATCH` with its patterns.
@@ -389,6 +456,8 @@ pub enum ExprKind {
 pub struct Subquery {
     /// Its pipeline; a bare pattern is a pipeline of one `MATCH`.
     pub linear: Linear,
+    /// It was written as a pattern alone, without `EXISTS { }`.
+    pub bare: bool,
 }
 
 impl Expr {
@@ -445,4 +514,59 @@ impl Expr {
             }
         }
     }
+}
+
+/// Calls `f` with every pipeline of a query, those in subqueries included.
+pub(crate) fn each_linear(q: &Query, f: &mut dyn FnMut(&Linear)) {
+    fn in_linear(l: &Linear, f: &mut dyn FnMut(&Linear)) {
+        f(l);
+        l.clauses.iter().for_each(|c| in_clause(c, f));
+    }
+    fn in_clause(c: &Clause, f: &mut dyn FnMut(&Linear)) {
+        match c {
+            Clause::Match(m) => {
+                m.patterns.iter().for_each(|p| in_term(&p.term, f));
+                m.filter.iter().for_each(|e| in_expr(e, f));
+            }
+            Clause::Optional(b) => b.clauses.iter().for_each(|c| in_clause(c, f)),
+            Clause::Call(c) => each_linear(&c.body, f),
+            Clause::Filter(e) => in_expr(e, f),
+            Clause::Let(items) => items.iter().for_each(|(_, e)| in_expr(e, f)),
+            Clause::For { list, .. } => in_expr(list, f),
+            Clause::With(p, filter) => {
+                in_projection(p, f);
+                filter.iter().for_each(|e| in_expr(e, f));
+            }
+            Clause::Return(p) => in_projection(p, f),
+        }
+    }
+    fn in_projection(p: &Projection, f: &mut dyn FnMut(&Linear)) {
+        p.items.iter().for_each(|i| in_expr(&i.expr, f));
+        p.order.iter().for_each(|s| in_expr(&s.expr, f));
+        p.skip.iter().chain(&p.limit).for_each(|e| in_expr(e, f));
+    }
+    fn in_term(t: &Term, f: &mut dyn FnMut(&Linear)) {
+        for e in t {
+            let filler = match e {
+                Element::Node(n) => &n.filler,
+                Element::Edge(e, _) => &e.filler,
+                Element::Group(g) => {
+                    g.alternatives.iter().for_each(|t| in_term(t, f));
+                    g.filter.iter().for_each(|e| in_expr(e, f));
+                    continue;
+                }
+            };
+            filler.props.iter().for_each(|(_, e)| in_expr(e, f));
+            filler.filter.iter().for_each(|e| in_expr(e, f));
+        }
+    }
+    fn in_expr(e: &Expr, f: &mut dyn FnMut(&Linear)) {
+        e.walk(&mut |x| {
+            if let ExprKind::Exists(s) | ExprKind::Count(s) | ExprKind::Value(s) = &x.kind {
+                in_linear(&s.linear, f);
+            }
+        });
+    }
+    in_linear(&q.first, f);
+    q.rest.iter().for_each(|(_, l)| in_linear(l, f));
 }

@@ -26,6 +26,7 @@
 pub mod ast;
 mod bind;
 mod diag;
+mod elements;
 mod exec;
 mod parse;
 mod plan;
@@ -36,6 +37,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use diag::{Code, Diagnostic, QueryError};
+pub use elements::{edge_properties, labels, node_properties};
 pub use exec::{Budget, Stats, Stop};
 pub use parse::{MAX_NESTING, MAX_TEXT, parse};
 pub use sv0_graph;
@@ -105,6 +107,22 @@ impl Query {
         &self.ast
     }
 
+    /// The graphs that the query names (`USE`, `AT SNAPSHOT`, `AT TIME`), each once, in the order in which they are met.
+    /// A host opens them, names them in [`CheckOptions::graphs`] by [`ast::GraphRef::name`] and gives them to
+    /// [`Prepared::run_on`] in the same order, behind the default graph.
+    #[must_use]
+    pub fn graphs(&self) -> Vec<ast::GraphRef> {
+        let mut out: Vec<ast::GraphRef> = Vec::new();
+        ast::each_linear(&self.ast, &mut |l| {
+            if let Some(g) = &l.graph
+                && !out.iter().any(|o| o.name() == g.name())
+            {
+                out.push(g.clone());
+            }
+        });
+        out
+    }
+
     /// The text.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -137,8 +155,13 @@ impl Query {
         }
         let mut graphs: Vec<Arc<str>> = vec!["".into()];
         graphs.extend(options.graphs.iter().cloned());
-        let set =
-            bind::Settings { schema, lenient: options.lenient, strict: options.strict, known_label, graphs: &graphs };
+        let set = bind::Settings {
+            schema,
+            lenient: options.lenient || schema.is_open(),
+            strict: options.strict,
+            known_label,
+            graphs: &graphs,
+        };
         let (plan, errors, warnings) = bind::bind(&self.ast, &self.text, &set);
         if errors.is_empty() { Ok(Prepared { plan, warnings }) } else { Err(QueryError { diagnostics: errors }) }
     }
@@ -216,8 +239,8 @@ impl Prepared {
                 "fewer graphs were given than the query was checked with",
             ));
         }
-        let now = options.now.unwrap_or_else(|| first.time());
-        let exec = exec::Exec::new(&self.plan, graphs, params, now, options.budget);
+        let _ = first;
+        let exec = exec::Exec::new(&self.plan, graphs, params, options.now, options.budget);
         let rows = exec.run()?;
         Ok(QueryResult { columns: self.plan.columns.clone(), rows, stats: exec.stats() })
     }

@@ -6,14 +6,14 @@ use pest::Parser;
 use pest::iterators::Pair;
 
 use crate::ast::{
-    Clause, Dir, EdgePattern, Element, Expr, ExprKind, Filler, Group, Item, Label, Linear, Match, Name, NodePattern,
-    PathMode, PathPattern, Prefix, Projection, Quantifier, Query, Selector, SetOp, Sort, Span, Subquery, Term,
+    Block, Call, Clause, Expr, ExprKind, GraphRef, Item, Linear, Match, Name, Prefix, Projection, Query, SetOp, Sort,
+    Span,
 };
 use crate::diag::{Code, Diagnostic, QueryError};
 
-mod syntax;
-
 mod expr;
+mod pattern;
+mod syntax;
 
 #[derive(pest_derive::Parser)]
 #[grammar = "grammar.pest"]
@@ -63,6 +63,16 @@ fn is_noise(r: Rule) -> bool {
             | Rule::k_intersect
             | Rule::k_distinct
             | Rule::k_use
+            | Rule::k_at
+            | Rule::k_snapshot
+            | Rule::k_time
+            | Rule::k_diff
+            | Rule::k_call
+            | Rule::k_zoned
+            | Rule::k_datetime
+            | Rule::k_timestamp
+            | Rule::k_date
+            | Rule::k_duration
             | Rule::k_match
             | Rule::k_optional
             | Rule::k_repeatable
@@ -151,28 +161,33 @@ impl Builder<'_> {
     }
 
     fn query(&self, p: P<'_>) -> R<Query> {
-        let (mut prefix, mut first, mut rest, mut op) = (None, None, Vec::new(), SetOp::Union);
+        let (mut prefix, mut query) = (None, None);
         for q in parts(p) {
             match q.as_rule() {
                 Rule::prefix => {
                     let explain = q.as_str().to_uppercase().starts_with("EXPLAIN");
                     prefix = Some(if explain { Prefix::Explain } else { Prefix::Profile });
                 }
-                Rule::statement => {
-                    for s in parts(q) {
-                        match s.as_rule() {
-                            Rule::linear if first.is_none() => first = Some(self.linear(s)?),
-                            Rule::linear => rest.push((op, self.linear(s)?)),
-                            Rule::setop => op = setop(&s),
-                            _ => {}
-                        }
-                    }
-                }
+                Rule::statement => query = Some(self.statement(q)?),
                 _ => {}
             }
         }
-        let first = first.ok_or_else(|| self.err((0, 0), "empty query"))?;
-        Ok(Query { prefix, first, rest })
+        let query = query.ok_or_else(|| self.err((0, 0), "empty query"))?;
+        Ok(Query { prefix, ..query })
+    }
+
+    fn statement(&self, p: P<'_>) -> R<Query> {
+        let (at, mut first, mut rest, mut op) = (span(&p), None, Vec::new(), SetOp::Union);
+        for s in parts(p) {
+            match s.as_rule() {
+                Rule::linear if first.is_none() => first = Some(self.linear(s)?),
+                Rule::linear => rest.push((op, self.linear(s)?)),
+                Rule::setop => op = setop(&s),
+                _ => {}
+            }
+        }
+        let first = first.ok_or_else(|| self.err(at, "empty query"))?;
+        Ok(Query { prefix: None, first, rest })
     }
 
     fn linear(&self, p: P<'_>) -> R<Linear> {
@@ -191,9 +206,10 @@ impl Builder<'_> {
                 return Err(QueryError::one(d));
             }
             match c.as_rule() {
-                Rule::use_clause => graph = Some(self.graph_name(c)?),
+                Rule::use_clause => graph = Some(self.graph(c)?),
                 Rule::match_c => clauses.push(Clause::Match(self.match_body(c, false)?)),
-                Rule::optional_c => clauses.push(Clause::Match(self.match_body(c, true)?)),
+                Rule::optional_c => clauses.push(self.optional(c)?),
+                Rule::call_c => clauses.push(Clause::Call(self.call_clause(c, false)?)),
                 Rule::filter_c => clauses.push(Clause::Filter(self.first_expr(c)?)),
                 Rule::let_c => {
                     let items = parts(c).map(|i| self.let_item(i)).collect::<R<Vec<_>>>()?;
@@ -241,8 +257,8 @@ impl Builder<'_> {
                         return Err(QueryError::one(Diagnostic::new(Code::NotAQuery, at, m)));
                     }
                     if word.eq_ignore_ascii_case("call") {
-                        let d = Diagnostic::new(Code::Unsupported, at, "procedures and CALL aren't supported")
-                            .help("write the pattern itself with MATCH");
+                        let d = Diagnostic::new(Code::Unsupported, at, "procedures aren't supported")
+                            .help("write the pattern itself with MATCH, or `CALL (vars) { … }`");
                         return Err(QueryError::one(d));
                     }
                     let second = c.as_str().split_whitespace().nth(1).unwrap_or("").to_uppercase();
@@ -264,12 +280,97 @@ impl Builder<'_> {
         Ok(Linear { graph, clauses })
     }
 
-    fn graph_name(&self, p: P<'_>) -> R<Name> {
+    /// `USE g`, `AT SNAPSHOT n`, `AT TIME t`.
+    fn graph(&self, p: P<'_>) -> R<GraphRef> {
         let at = span(&p);
         let g = parts(p).next().ok_or_else(|| self.err(at, "USE without a graph"))?;
-        let dollar = g.as_str().starts_with("$$");
-        let n = self.name_of(parts(g).next(), at)?;
-        Ok(if dollar { Name { text: format!("$${}", n.text).into(), span: n.span } } else { n })
+        match g.as_rule() {
+            Rule::graph_name => self.graph_name(g),
+            Rule::string => self.graph_time(g),
+            Rule::diff_g => {
+                let mut args = parts(g).map(|a| self.graph_arg(a, true));
+                match (args.next(), args.next()) {
+                    (Some(a), Some(b)) => Ok(GraphRef::Diff(Box::new(a?), Box::new(b?), at)),
+                    _ => Err(self.err(at, "diff takes two graphs")),
+                }
+            }
+            _ => self.graph_arg(g, false),
+        }
+    }
+
+    /// What `AT SNAPSHOT` or an argument of `diff` names. In a diff a text is a time if it reads as one.
+    fn graph_arg(&self, p: P<'_>, diff: bool) -> R<GraphRef> {
+        let at = span(&p);
+        let g = parts(p).next().ok_or_else(|| self.err(at, "a snapshot is missing"))?;
+        match g.as_rule() {
+            Rule::graph_name => self.graph_name(g),
+            Rule::uint => {
+                let n = g.as_str().replace('_', "").parse();
+                Ok(GraphRef::Number(n.map_err(|_| self.err(at, "the number is too large"))?, at))
+            }
+            Rule::ident => Ok(GraphRef::Snapshot(self.ident(g))),
+            _ => {
+                let text = self.string(g.clone())?;
+                if diff && text.contains(':') && crate::time::parse_timestamp(&text).is_some() {
+                    return self.graph_time(g);
+                }
+                Ok(GraphRef::Snapshot(Name { text, span: at }))
+            }
+        }
+    }
+
+    fn graph_name(&self, p: P<'_>) -> R<GraphRef> {
+        let at = span(&p);
+        let dollar = p.as_str().starts_with("$$");
+        let n = self.name_of(parts(p).next(), at)?;
+        Ok(if dollar { GraphRef::Param(n) } else { GraphRef::Name(n) })
+    }
+
+    fn graph_time(&self, p: P<'_>) -> R<GraphRef> {
+        let at = span(&p);
+        let text = self.string(p)?;
+        match crate::time::parse_timestamp(&text) {
+            // A date is its whole day.
+            Some(t) if text.len() == 10 => Ok(GraphRef::Time(t.saturating_add(86_400_000_000 - 1), at)),
+            Some(t) => Ok(GraphRef::Time(t, at)),
+            None => {
+                let d = Diagnostic::new(Code::Syntax, at, format!("`{text}` isn't a time"));
+                Err(QueryError::one(d.help("write `AT TIME '2026-05-14'` or `'2026-05-14T06:00:00Z'`")))
+            }
+        }
+    }
+
+    fn optional(&self, p: P<'_>) -> R<Clause> {
+        let inner = parts(p.clone()).next();
+        match inner.map(|i| (i.as_rule(), i)) {
+            Some((Rule::block, b)) => {
+                let at = span(&b);
+                let clauses = parts(b)
+                    .map(|c| match c.as_rule() {
+                        Rule::match_c => Ok(Clause::Match(self.match_body(c, false)?)),
+                        Rule::filter_c => Ok(Clause::Filter(self.first_expr(c)?)),
+                        _ => self.optional(c),
+                    })
+                    .collect::<R<Vec<_>>>()?;
+                Ok(Clause::Optional(Block { clauses, span: at }))
+            }
+            Some((Rule::call_c, c)) => Ok(Clause::Call(self.call_clause(c, true)?)),
+            _ => Ok(Clause::Match(self.match_body(p, true)?)),
+        }
+    }
+
+    fn call_clause(&self, p: P<'_>, optional: bool) -> R<Call> {
+        let at = span(&p);
+        let (mut vars, mut body) = (None, None);
+        for c in parts(p) {
+            match c.as_rule() {
+                Rule::call_vars => vars = Some(parts(c).map(|v| self.ident(v)).collect()),
+                Rule::statement => body = Some(self.deeper(15, at, || self.statement(c))?),
+                _ => return Err(syntax::read_only(span(&c))),
+            }
+        }
+        let body = body.ok_or_else(|| self.err(at, "CALL without a subquery"))?;
+        Ok(Call { optional, vars, body: Box::new(body), span: at })
     }
 
     fn let_item(&self, p: P<'_>) -> R<(Name, Expr)> {
@@ -327,269 +428,6 @@ impl Builder<'_> {
         Ok(m)
     }
 
-    fn path_pattern(&self, p: P<'_>) -> R<PathPattern> {
-        let at = span(&p);
-        let mut out = PathPattern { var: None, selector: None, legacy: false, mode: None, term: Vec::new(), span: at };
-        for c in parts(p) {
-            match c.as_rule() {
-                Rule::ident => out.var = Some(self.ident(c)),
-                Rule::legacy => {
-                    out.legacy = true;
-                    for l in parts(c) {
-                        match l.as_rule() {
-                            Rule::k_shortestpath => out.selector = Some(Selector::Shortest(1)),
-                            Rule::k_allshortestpaths => out.selector = Some(Selector::AllShortest),
-                            Rule::path_term => out.term = self.term(l)?,
-                            _ => {}
-                        }
-                    }
-                }
-                Rule::selector => out.selector = Some(self.selector(c)?),
-                Rule::path_mode => out.mode = self.path_mode(&c),
-                Rule::path_term => out.term = self.term(c)?,
-                _ => {}
-            }
-        }
-        // A single unquantified group around everything is a pre-filter's parentheses: keep it as the group it is.
-        Ok(out)
-    }
-
-    fn selector(&self, p: P<'_>) -> R<Selector> {
-        let at = span(&p);
-        let s = parts(p).next().ok_or_else(|| self.err(at, "selector"))?;
-        let rule = s.as_rule();
-        let k = parts(s).find(|i| i.as_rule() == Rule::uint).map(|u| self.uint(&u)).transpose()?;
-        if k == Some(0) {
-            return Err(QueryError::one(Diagnostic::new(Code::Pattern, at, "a selector of 0 paths")));
-        }
-        Ok(match rule {
-            Rule::sel_all_shortest => Selector::AllShortest,
-            Rule::sel_any_shortest => Selector::Shortest(1),
-            Rule::sel_shortest_groups => Selector::ShortestGroups(k.unwrap_or(1)),
-            Rule::sel_shortest_k => Selector::Shortest(k.unwrap_or(1)),
-            Rule::sel_any_k | Rule::sel_any => Selector::Any(k.unwrap_or(1)),
-            _ => Selector::All,
-        })
-    }
-
-    fn path_mode(&self, p: &P<'_>) -> Option<PathMode> {
-        let w = p.as_str().to_uppercase();
-        [
-            ("WALK", PathMode::Walk),
-            ("TRAIL", PathMode::Trail),
-            ("ACYCLIC", PathMode::Acyclic),
-            ("SIMPLE", PathMode::Simple),
-        ]
-        .into_iter()
-        .find(|(n, _)| w.starts_with(n))
-        .map(|(_, m)| m)
-    }
-
-    fn term(&self, p: P<'_>) -> R<Term> {
-        let mut out = Vec::new();
-        for c in parts(p) {
-            match c.as_rule() {
-                Rule::node => out.push(Element::Node(self.node(c)?)),
-                Rule::edge_q => out.push(self.edge_q(c)?),
-                Rule::group_q => out.push(self.group(c)?),
-                _ => {}
-            }
-        }
-        Ok(out)
-    }
-
-    fn node(&self, p: P<'_>) -> R<NodePattern> {
-        let at = span(&p);
-        let filler = match parts(p).next() {
-            Some(f) => self.filler(f)?.0,
-            None => Filler::default(),
-        };
-        Ok(NodePattern { filler, span: at })
-    }
-
-    fn filler(&self, p: P<'_>) -> R<(Filler, Option<Quantifier>)> {
-        let mut f = Filler::default();
-        let mut star = None;
-        for c in parts(p) {
-            let at = span(&c);
-            match c.as_rule() {
-                Rule::var => f.var = Some(self.ident(c)),
-                Rule::label_part => {
-                    let l = parts(c).next().ok_or_else(|| self.err(at, "a label is missing"))?;
-                    f.label = Some(self.label(l)?);
-                }
-                Rule::props => {
-                    for q in parts(c) {
-                        f.props.push(self.let_item(q)?);
-                    }
-                }
-                Rule::where_c => f.filter = Some(self.first_expr(c)?),
-                Rule::star_q => star = Some(self.star(c)?),
-                _ => {}
-            }
-        }
-        Ok((f, star))
-    }
-
-    fn star(&self, p: P<'_>) -> R<Quantifier> {
-        let at = span(&p);
-        let (mut min, mut max) = (1, None);
-        if let Some(i) = parts(p).next() {
-            if i.as_rule() == Rule::uint {
-                min = self.uint(&i)?;
-                max = Some(min);
-            } else {
-                let text = i.as_str();
-                let dots = text.find("..").unwrap_or(0);
-                for u in parts(i.clone()) {
-                    if u.as_span().start() - i.as_span().start() < dots {
-                        min = self.uint(&u)?;
-                    } else {
-                        max = Some(self.uint(&u)?);
-                    }
-                }
-            }
-        }
-        self.quantifier_of(min, max, false, at)
-    }
-
-    fn quantifier_of(&self, min: u32, max: Option<u32>, optional: bool, at: Span) -> R<Quantifier> {
-        if max.is_some_and(|m| m < min) {
-            let d = Diagnostic::new(Code::Pattern, at, "the quantifier's upper bound is below its lower bound");
-            return Err(QueryError::one(d));
-        }
-        Ok(Quantifier { min, max, optional, span: at })
-    }
-
-    fn quant(&self, p: P<'_>) -> R<Quantifier> {
-        let at = span(&p);
-        let q = parts(p).next().ok_or_else(|| self.err(at, "quantifier"))?;
-        match q.as_rule() {
-            Rule::q_star => self.quantifier_of(0, None, false, at),
-            Rule::q_plus => self.quantifier_of(1, None, false, at),
-            Rule::q_opt => self.quantifier_of(0, Some(1), true, at),
-            _ => {
-                let text = q.as_str();
-                let comma = text.find(',');
-                let (mut min, mut max) = (0, None);
-                for u in parts(q.clone()) {
-                    let before = comma.is_none_or(|c| u.as_span().start() - q.as_span().start() < c);
-                    let n = self.uint(&u)?;
-                    if before {
-                        min = n;
-                    } else {
-                        max = Some(n);
-                    }
-                    if comma.is_none() {
-                        max = Some(n);
-                    }
-                }
-                self.quantifier_of(min, max, false, at)
-            }
-        }
-    }
-
-    fn uint(&self, p: &P<'_>) -> R<u32> {
-        p.as_str().replace('_', "").parse().map_err(|_| self.err(span(p), "the number is too large"))
-    }
-
-    fn edge_q(&self, p: P<'_>) -> R<Element> {
-        let at = span(&p);
-        let (mut edge, mut quant) = (None, None);
-        for c in parts(p) {
-            match c.as_rule() {
-                Rule::edge => {
-                    let (e, star) = self.edge(c)?;
-                    edge = Some(e);
-                    quant = star;
-                }
-                Rule::quant if quant.is_some() => {
-                    let d = Diagnostic::new(Code::Pattern, at, "an edge with two quantifiers");
-                    return Err(QueryError::one(d));
-                }
-                Rule::quant => quant = Some(self.quant(c)?),
-                _ => {}
-            }
-        }
-        let edge = edge.ok_or_else(|| self.err(at, "edge"))?;
-        Ok(Element::Edge(edge, quant))
-    }
-
-    fn edge(&self, p: P<'_>) -> R<(EdgePattern, Option<Quantifier>)> {
-        let at = span(&p);
-        let e = parts(p).next().ok_or_else(|| self.err(at, "edge"))?;
-        let dir = match e.as_str().trim() {
-            s if s.starts_with('<') && s.ends_with('>') => Dir::Any,
-            s if s.starts_with('<') => Dir::Left,
-            s if s.ends_with('>') => Dir::Right,
-            _ => Dir::Any,
-        };
-        let (filler, star) = match parts(e).find(|f| f.as_rule() == Rule::edge_filler) {
-            Some(f) => self.filler(f)?,
-            None => (Filler::default(), None),
-        };
-        Ok((EdgePattern { filler, dir, span: at }, star))
-    }
-
-    fn group(&self, p: P<'_>) -> R<Element> {
-        let at = span(&p);
-        let mut g = Group { alternatives: Vec::new(), filter: None, quantifier: None, span: at };
-        for c in parts(p) {
-            match c.as_rule() {
-                Rule::group => {
-                    for i in parts(c) {
-                        match i.as_rule() {
-                            Rule::path_alt => {
-                                for t in parts(i) {
-                                    g.alternatives.push(self.term(t)?);
-                                }
-                            }
-                            Rule::where_c => g.filter = Some(self.first_expr(i)?),
-                            _ => {}
-                        }
-                    }
-                }
-                Rule::quant => g.quantifier = Some(self.quant(c)?),
-                _ => {}
-            }
-        }
-        Ok(Element::Group(Box::new(g)))
-    }
-
-    fn label(&self, p: P<'_>) -> R<Label> {
-        let at = span(&p);
-        let rule = p.as_rule();
-        let missing = || self.err(at, "a label is missing");
-        let fold = |parts: Vec<Label>, f: fn(Box<Label>, Box<Label>) -> Label| {
-            parts.into_iter().reduce(|a, b| f(Box::new(a), Box::new(b))).ok_or_else(missing)
-        };
-        match rule {
-            Rule::label_or => fold(parts(p).map(|c| self.label(c)).collect::<R<_>>()?, Label::Or),
-            Rule::label_and => fold(parts(p).map(|c| self.label(c)).collect::<R<_>>()?, Label::And),
-            Rule::label_not => {
-                let mut bangs = 0;
-                let mut inner = None;
-                for c in parts(p) {
-                    if c.as_rule() == Rule::bang {
-                        bangs += 1;
-                    } else {
-                        inner = Some(self.label(c)?);
-                    }
-                }
-                let l = inner.ok_or_else(missing)?;
-                Ok(if bangs % 2 == 1 { Label::Not(Box::new(l)) } else { l })
-            }
-            _ => {
-                let c = parts(p).next().ok_or_else(missing)?;
-                match c.as_rule() {
-                    Rule::label_any => Ok(Label::Any),
-                    Rule::label_or => self.label(c),
-                    _ => Ok(Label::Name(self.ident(c))),
-                }
-            }
-        }
-    }
-
     fn projection(&self, p: P<'_>) -> R<Projection> {
         let at = span(&p);
         let mut out = Projection {
@@ -624,11 +462,13 @@ impl Builder<'_> {
     fn item(&self, p: P<'_>) -> R<Item> {
         let at = span(&p);
         let mut i = parts(p);
-        let expr = self.expr_of(i.next(), at)?;
+        let first = i.next();
+        let whole = first.as_ref().map_or(at, |e| trimmed(self.text, span(e)));
+        let expr = self.expr_of(first, at)?;
         let alias = i.next().map(|n| self.ident(n));
         let aliased = alias.is_some();
         let name = alias.unwrap_or_else(|| {
-            let text = self.text.get(expr.span.0..expr.span.1).unwrap_or("").trim();
+            let text = self.text.get(whole.0..whole.1).unwrap_or("").trim();
             let text = match &expr.kind {
                 ExprKind::Var(v) => v.to_string(),
                 _ => text.to_owned(),
@@ -652,12 +492,6 @@ impl Builder<'_> {
         }
         out.ok_or_else(|| self.err(at, "a sort key is missing"))
     }
-}
-
-fn pattern_subquery(term: Term, at: Span) -> Subquery {
-    let pattern = PathPattern { var: None, selector: None, legacy: false, mode: None, term, span: at };
-    let m = Match { optional: false, repeatable: false, patterns: vec![pattern], filter: None, span: at };
-    Subquery { linear: Linear { graph: None, clauses: vec![Clause::Match(m)] } }
 }
 
 fn setop(p: &P<'_>) -> SetOp {

@@ -29,9 +29,24 @@ pub(crate) struct Linear {
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
     Match(MatchOp),
+    /// All of these, or nulls.
+    Optional {
+        ops: Vec<Op>,
+        binds: Vec<Slot>,
+    },
+    /// Runs once a row; its columns go into these slots.
+    Call {
+        optional: bool,
+        parts: Vec<(Option<SetOp>, Linear)>,
+        into: Vec<Slot>,
+    },
     Filter(CExpr),
     Let(Vec<(Slot, CExpr)>),
-    For { slot: Slot, list: CExpr, position: Option<(Slot, i64)> },
+    For {
+        slot: Slot,
+        list: CExpr,
+        position: Option<(Slot, i64)>,
+    },
     Project(Project),
 }
 
@@ -152,6 +167,8 @@ pub(crate) enum CLabel {
     Tag(Arc<str>),
     /// Of an edge.
     EdgeTypes(Vec<EdgeTypeId>),
+    /// What became of it, in a graph of differences.
+    Change(sv0_graph::Change),
     /// Lenient mode: a name that nothing carries.
     Nothing,
     Not(Box<CLabel>),
@@ -162,15 +179,21 @@ pub(crate) enum CLabel {
 #[derive(Debug, Clone)]
 pub(crate) struct Sub {
     pub linear: Linear,
-    pub graph: u8,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) enum CExpr {
     Const(Val),
+    /// The time of a graph, or the caller's.
+    Now(u8),
     Param(usize),
     Slot(Slot),
-    Prop { base: Box<CExpr>, name: Arc<str>, node: Option<PropId>, edge: Option<PropId> },
+    Prop {
+        base: Box<CExpr>,
+        name: Arc<str>,
+        node: Option<PropId>,
+        edge: Option<PropId>,
+    },
     Index(Box<CExpr>, Box<CExpr>, Span),
     Slice(Box<CExpr>, Option<Box<CExpr>>, Option<Box<CExpr>>),
     List(Vec<CExpr>),
@@ -184,18 +207,39 @@ pub(crate) enum CExpr {
     IsNull(Box<CExpr>, bool),
     IsTruth(Box<CExpr>, Option<bool>, bool),
     HasLabel(Box<CExpr>, CLabel),
-    IsEnd { node: Box<CExpr>, edge: Box<CExpr>, source: bool, negated: bool },
+    IsEnd {
+        node: Box<CExpr>,
+        edge: Box<CExpr>,
+        source: bool,
+        negated: bool,
+    },
     In(Box<CExpr>, Box<CExpr>),
     Text(TextOp, Box<CExpr>, Box<CExpr>),
     Regex(Box<CExpr>, Arc<regex::Regex>),
     DynRegex(Box<CExpr>, Box<CExpr>, Span),
     Call(Func, Vec<CExpr>, Span),
     Cast(Box<CExpr>, Cast, Span),
-    Case { subject: Option<Box<CExpr>>, arms: Vec<(CExpr, CExpr)>, otherwise: Option<Box<CExpr>> },
-    ListPred { quant: Quant, slot: Slot, list: Box<CExpr>, pred: Box<CExpr> },
-    ListComp { slot: Slot, list: Box<CExpr>, filter: Option<Box<CExpr>>, map: Option<Box<CExpr>> },
+    Case {
+        subject: Option<Box<CExpr>>,
+        arms: Vec<(CExpr, CExpr)>,
+        otherwise: Option<Box<CExpr>>,
+    },
+    ListPred {
+        quant: Quant,
+        slot: Slot,
+        list: Box<CExpr>,
+        pred: Box<CExpr>,
+    },
+    ListComp {
+        slot: Slot,
+        list: Box<CExpr>,
+        filter: Option<Box<CExpr>>,
+        map: Option<Box<CExpr>>,
+    },
     Exists(Box<Sub>),
     Count(Box<Sub>),
+    /// Whether there are at least so many rows.
+    CountAtLeast(Box<Sub>, i64),
     Value(Box<Sub>),
 }
 
@@ -271,6 +315,7 @@ functions! {
     AllDifferent 2 64 "all_different";
     Same 2 64 "same";
     IsEmpty 1 1 "isempty";
+    Evidence 1 1 "evidence";
 }
 
 pub(crate) const AGGREGATES: &[(&str, AggKind)] = &[

@@ -71,6 +71,26 @@ pub fn format_duration(months: i64, micros: i64) -> String {
     out
 }
 
+/// A part of a timestamp by its name, in lower case: `year` … `second`, `epochseconds`, `epochmillis`.
+#[must_use]
+pub fn part(ts: i64, name: &str) -> Option<i64> {
+    match name {
+        "epochseconds" => return Some(ts.div_euclid(1_000_000)),
+        "epochmillis" => return Some(ts.div_euclid(1000)),
+        _ => {}
+    }
+    let t = Offset::UTC.to_datetime(Timestamp::from_microsecond(ts).ok()?);
+    Some(match name {
+        "year" => t.year().into(),
+        "month" => t.month().into(),
+        "day" => t.day().into(),
+        "hour" => t.hour().into(),
+        "minute" => t.minute().into(),
+        "second" => t.second().into(),
+        _ => return None,
+    })
+}
+
 /// `timestamp + sign * duration`; months keep the day where the month has it.
 #[must_use]
 pub fn shift(ts: i64, months: i64, micros: i64, sign: i64) -> Option<i64> {

@@ -75,6 +75,7 @@ fn value(name: &str, v: &Json, ty: PropType) -> Result<Value, String> {
         (PropType::Int, Json::Number(n)) => Value::Int(n.as_i64().ok_or_else(wrong)?),
         (PropType::Float, Json::Number(n)) => Value::Float(n.as_f64().ok_or_else(wrong)?),
         (PropType::Str, Json::String(s)) => Value::str(s.as_str()),
+        (PropType::Any, v) => Value::str(v.to_string()),
         (PropType::Timestamp, Json::String(s)) => Value::Timestamp(time::parse_timestamp(s).ok_or_else(wrong)?),
         (PropType::StrList, Json::Array(a)) => {
             let items: Option<Vec<&str>> = a.iter().map(Json::as_str).collect();

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use sv0_graph::{Direction, EdgeClass, EdgeId, EdgeTypeId, Flow, GraphView, NodeType, Snapshot, Value};
 use sv0_query::Val;
 use sv0_query::ast::{
-    ArithOp, Clause, CmpOp, Dir, EdgePattern, Element, Expr, ExprKind, Filler, Label, Linear, Literal, Match, PathMode,
-    PathPattern, Projection, Quant, Query, Selector, SetOp, Term, TextOp,
+    ArithOp, Block, Call, Clause, CmpOp, Dir, EdgePattern, Element, Expr, ExprKind, Filler, Group, Label, Linear,
+    Literal, Match, PathMode, PathPattern, Projection, Quant, Query, Selector, SetOp, Term, TextOp,
 };
 
 /// Names to values.
@@ -57,12 +57,59 @@ impl<'g> Reference<'g> {
     /// The rows of a query, in no particular order unless it sorts.
     #[must_use]
     pub fn run(&self, q: &Query) -> Vec<Vec<Val>> {
-        let mut out = self.linear(&q.first, &Row::new());
+        self.parts(q, &Row::new())
+    }
+
+    fn parts(&self, q: &Query, outer: &Row) -> Vec<Vec<Val>> {
+        let mut out = self.linear(&q.first, outer);
         for (op, l) in &q.rest {
-            let next = self.linear(l, &Row::new());
+            let next = self.linear(l, outer);
             out = combine(*op, out, next);
         }
         out
+    }
+
+    /// `OPTIONAL { … }` on one row: all of it, or nulls.
+    fn block(&self, b: &Block, row: &Row) -> Vec<Row> {
+        let mut rows = vec![row.clone()];
+        for c in &b.clauses {
+            match c {
+                Clause::Match(m) => rows = rows.iter().flat_map(|r| self.match_clause(m, r)).collect(),
+                Clause::Optional(b) => rows = rows.iter().flat_map(|r| self.block(b, r)).collect(),
+                Clause::Filter(e) => rows.retain(|r| self.eval(e, r).truth() == Some(true)),
+                c => panic!("{c:?} in OPTIONAL {{ }}"),
+            }
+        }
+        if rows.is_empty() {
+            let mut r = row.clone();
+            for v in block_variables(b) {
+                r.entry(v).or_insert(Val::Null);
+            }
+            rows.push(r);
+        }
+        rows
+    }
+
+    /// `CALL (…) { … }` on one row.
+    fn call(&self, c: &Call, row: &Row) -> Vec<Row> {
+        let seen: Row = match &c.vars {
+            None => row.clone(),
+            Some(vars) => vars.iter().map(|v| (v.text.to_string(), row[&*v.text].clone())).collect(),
+        };
+        let columns: Vec<String> = match c.body.first.clauses.last() {
+            Some(Clause::Return(p)) => p.items.iter().map(|i| i.name.text.to_string()).collect(),
+            c => panic!("CALL ends with {c:?}"),
+        };
+        let mut found = self.parts(&c.body, &seen);
+        if found.is_empty() && c.optional {
+            found.push(vec![Val::Null; columns.len()]);
+        }
+        let with = |values: Vec<Val>| {
+            let mut r = row.clone();
+            r.extend(columns.iter().cloned().zip(values));
+            r
+        };
+        found.into_iter().map(with).collect()
     }
 
     fn linear(&self, l: &Linear, outer: &Row) -> Vec<Vec<Val>> {
@@ -87,7 +134,27 @@ impl<'g> Reference<'g> {
                     }
                 }
                 Clause::Return(p) => return self.project(p, &rows, outer).into_iter().map(|(_, v)| v).collect(),
-                Clause::For { .. } => panic!("FOR"),
+                Clause::Optional(b) => rows = rows.iter().flat_map(|r| self.block(b, r)).collect(),
+                Clause::Call(c) => rows = rows.iter().flat_map(|r| self.call(c, r)).collect(),
+                Clause::For { var, list, position } => {
+                    let mut next = Vec::new();
+                    for r in &rows {
+                        let items = match self.eval(list, r) {
+                            Val::List(l) => l.to_vec(),
+                            Val::Null => Vec::new(),
+                            one => vec![one],
+                        };
+                        for (i, item) in (0i64..).zip(items) {
+                            let mut r = r.clone();
+                            r.insert(var.text.to_string(), item);
+                            if let Some((p, first)) = position {
+                                r.insert(p.text.to_string(), Val::Int(first + i));
+                            }
+                            next.push(r);
+                        }
+                    }
+                    rows = next;
+                }
             }
         }
         rows.into_iter().map(|_| Vec::new()).collect()
@@ -254,10 +321,85 @@ impl<'g> Reference<'g> {
                     }
                     out
                 }
-                Element::Group(_) => panic!("sub-path"),
+                Element::Group(g) => self.group(g, states, allowed),
             };
         }
         states
+    }
+
+    /// One alternative or another.
+    fn alternatives(&self, g: &Group, states: &[State], allowed: &dyn Fn(&State) -> bool) -> Vec<State> {
+        let mut out: Vec<State> = Vec::new();
+        for t in &g.alternatives {
+            for s in self.term(t, states.to_vec(), allowed) {
+                // A path that fits two alternatives alike is one.
+                if !out.iter().any(|o| (&o.nodes, &o.edges, &o.row) == (&s.nodes, &s.edges, &s.row)) {
+                    out.push(s);
+                }
+            }
+        }
+        out
+    }
+
+    fn group(&self, g: &Group, states: Vec<State>, allowed: &dyn Fn(&State) -> bool) -> Vec<State> {
+        let holds = |s: &State| g.filter.as_ref().is_none_or(|f| self.eval(f, &s.row).truth() == Some(true));
+        let mut names = Vec::new();
+        g.alternatives.iter().for_each(|t| term_variables(t, &mut names));
+        let Some(q) = &g.quantifier else {
+            let mut out = self.alternatives(g, &states, allowed);
+            for s in &mut out {
+                names.iter().for_each(|v| _ = s.row.entry(v.clone()).or_insert(Val::Null));
+            }
+            out.retain(holds);
+            return out;
+        };
+        if q.optional {
+            let mut out = states.clone();
+            out.extend(self.alternatives(g, &states, allowed));
+            for s in &mut out {
+                names.iter().for_each(|v| _ = s.row.entry(v.clone()).or_insert(Val::Null));
+            }
+            return out;
+        }
+        // Within an iteration a variable is one element; behind it, the list of all iterations' elements.
+        let mut out = Vec::new();
+        for s in states {
+            let mut layer = vec![(s, BTreeMap::<String, Vec<Val>>::new())];
+            let mut i = 0;
+            loop {
+                if i >= q.min {
+                    for (s, lists) in &layer {
+                        let mut s = s.clone();
+                        for v in &names {
+                            let l = lists.get(v).cloned().unwrap_or_default();
+                            s.row.insert(v.clone(), Val::List(l.into()));
+                        }
+                        out.push(s);
+                    }
+                }
+                if q.max == Some(i) || layer.is_empty() {
+                    break;
+                }
+                let mut next = Vec::new();
+                for (s, lists) in layer {
+                    for mut t in self.alternatives(g, &[s], allowed) {
+                        if !holds(&t) {
+                            continue;
+                        }
+                        let mut lists = lists.clone();
+                        for v in &names {
+                            if let Some(value) = t.row.remove(v) {
+                                lists.entry(v.clone()).or_default().push(value);
+                            }
+                        }
+                        next.push((t, lists));
+                    }
+                }
+                layer = next;
+                i += 1;
+            }
+        }
+        out
     }
 
     fn node(&self, f: &Filler, mut s: State) -> Option<State> {
@@ -671,16 +813,32 @@ fn variables(m: &Match) -> Vec<String> {
     let mut out = Vec::new();
     for p in &m.patterns {
         out.extend(p.var.iter().map(|v| v.text.to_string()));
-        for e in &p.term {
-            let f = match e {
-                Element::Node(n) => &n.filler,
-                Element::Edge(e, _) => &e.filler,
-                Element::Group(_) => panic!("sub-path"),
-            };
-            out.extend(f.var.iter().map(|v| v.text.to_string()));
-        }
+        term_variables(&p.term, &mut out);
     }
     out
+}
+
+fn block_variables(b: &Block) -> Vec<String> {
+    let of = |c: &Clause| match c {
+        Clause::Match(m) => variables(m),
+        Clause::Optional(b) => block_variables(b),
+        _ => Vec::new(),
+    };
+    b.clauses.iter().flat_map(of).collect()
+}
+
+fn term_variables(term: &Term, out: &mut Vec<String>) {
+    for e in term {
+        let f = match e {
+            Element::Node(n) => &n.filler,
+            Element::Edge(e, _) => &e.filler,
+            Element::Group(g) => {
+                g.alternatives.iter().for_each(|t| term_variables(t, out));
+                continue;
+            }
+        };
+        out.extend(f.var.iter().map(|v| v.text.to_string()));
+    }
 }
 
 fn combine(op: SetOp, a: Vec<Vec<Val>>, b: Vec<Vec<Val>>) -> Vec<Vec<Val>> {

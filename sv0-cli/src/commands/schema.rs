@@ -73,6 +73,7 @@ fn contract(s: &Schema) -> Json {
         PropType::Str => json!({"type": "string"}),
         PropType::Timestamp => json!({"type": "string", "format": "date-time"}),
         PropType::StrList => json!({"type": "array", "items": {"type": "string"}}),
+        PropType::Any => json!({}),
     };
     let props = |list: &[sv0_graph::schema::Property]| {
         let p: serde_json::Map<String, Json> = list

@@ -169,7 +169,7 @@ impl Rules {
             PropType::Bool => Kind::Bool,
             PropType::Int => Kind::Int,
             PropType::Float => Kind::Float,
-            PropType::Str => Kind::Str,
+            PropType::Str | PropType::Any => Kind::Str,
             PropType::Timestamp => Kind::Timestamp(unit),
             PropType::StrList => Kind::List(separator),
         };

@@ -205,6 +205,8 @@ pub enum PropType {
     Timestamp,
     /// list of texts
     StrList,
+    /// any value, kept as JSON text (open schemas)
+    Any,
 }
 
 impl PropType {
@@ -218,9 +220,15 @@ impl PropType {
             Self::Str => "string",
             Self::Timestamp => "timestamp",
             Self::StrList => "list of strings",
+            Self::Any => "any",
         }
     }
 }
+
+/// The version that an open schema states.
+const OPEN: &str = "open";
+/// The column of an open schema that holds a node's labels. No property of a user's has a colon in its name.
+const LABELS: &str = ":labels";
 
 /// Index of an edge type in its schema.
 #[derive(
@@ -481,6 +489,31 @@ impl Schema {
         s
     }
 
+    /// A permissive schema, for graphs that somebody wrote down to try something out: a node carries any labels, several or
+    /// none, properties hold values of any kind, edge types and properties are whatever the graph has. All nodes are of one
+    /// type.
+    #[must_use]
+    pub fn open() -> Self {
+        let mut s = Self::empty();
+        OPEN.clone_into(&mut s.data.version);
+        let labels = Property { name: LABELS.to_owned(), ty: PropType::StrList, doc: "the labels".to_owned() };
+        // The name is new.
+        let _ = s.add_node_property(labels);
+        s
+    }
+
+    /// Whether this is an open schema ([`Schema::open`]).
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.data.version == OPEN
+    }
+
+    /// The list property that holds a node's labels beside its type and kind: `tags`, or an open schema's own.
+    #[must_use]
+    pub fn labels_column(&self) -> &'static str {
+        if self.is_open() { LABELS } else { "tags" }
+    }
+
     /// Whether everything of `other` is in here, with the same numbers: what a store of `other` holds can be read.
     #[must_use]
     pub fn extends(&self, other: &Self) -> bool {
@@ -529,7 +562,7 @@ impl Schema {
             && fits(data.edge_properties.len())
             && data.groups.iter().flat_map(|g| &g.types).all(|t| usize::from(t.0) < data.edge_types.len());
         let schema = Self::from(data);
-        (whole && schema.node_prop("kind").is_some()).then_some(schema)
+        (whole && (schema.is_open() || schema.node_prop("kind").is_some())).then_some(schema)
     }
 
     /// The names nearest to `name` among `among`, best first, at most three.

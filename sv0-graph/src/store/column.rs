@@ -289,7 +289,7 @@ fn template(pointer: &str, numbers: &mut Vec<i64>) -> String {
 pub(crate) fn encode_cells<'a>(b: &mut Buffer, ty: PropType, cells: impl Iterator<Item = Option<&'a Value>> + Clone) {
     let known = || -> Vec<bool> { cells.clone().map(|v| v.is_some_and(|v| !v.is_null())).collect() };
     match ty {
-        PropType::Str => encode_texts(b, cells.map(|v| v.and_then(Value::as_str))),
+        PropType::Str | PropType::Any => encode_texts(b, cells.map(|v| v.and_then(Value::as_str))),
         PropType::StrList => {
             encode_lists(b, cells.map(|v| v.filter(|v| !v.is_null()).map(|v| v.as_list().iter().map(|s| &**s))))
         }
@@ -384,8 +384,8 @@ impl Column {
                 let values = c.u64s(super::array::idx(n))?.0;
                 Body::FloatCoded { codes: c.numbers(rows, u64::from(n), false)?, values }
             }
-            (KIND_TEXT, Some(PropType::Str)) => Body::Text(c.texts(Some(rows))?),
-            (KIND_TEXT_CODED, Some(PropType::Str)) => {
+            (KIND_TEXT, Some(PropType::Str | PropType::Any)) => Body::Text(c.texts(Some(rows))?),
+            (KIND_TEXT_CODED, Some(PropType::Str | PropType::Any)) => {
                 let heap = c.dictionary(None)?;
                 let codes = c.numbers(rows, heap.len() as u64 + 1, false)?;
                 Body::TextCoded { codes, heap, strings: OnceLock::new() }

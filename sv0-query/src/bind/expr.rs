@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sv0_graph::{PropType, Schema};
 
 use super::{Binder, Scope, Var, VarKind, Where, list};
-use crate::ast::{CmpOp, Expr, ExprKind, Label, Literal, Name, Span, Subquery, TextOp};
+use crate::ast::{Clause, CmpOp, Element, Expr, ExprKind, Label, Literal, Name, Span, Subquery, Term, TextOp};
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{AGGREGATES, Aggregate, CExpr, CLabel, Cast, FUNCTION_NAMES, Func, Sub};
 use crate::val::Val;
@@ -61,6 +61,9 @@ impl Binder<'_> {
             ExprKind::List(items) => CExpr::List(items.iter().map(|i| self.expr(i, scope)).collect()),
             ExprKind::Cmp(op, a, b) => {
                 self.check_comparison(*op, a, b, scope, e.span);
+                if let Some(c) = self.count_at_least(*op, a, b, scope) {
+                    return c;
+                }
                 CExpr::Cmp(*op, self.boxed(a, scope), self.boxed(b, scope))
             }
             ExprKind::Arith(op, a, b) => CExpr::Arith(*op, self.boxed(a, scope), self.boxed(b, scope), e.span),
@@ -72,8 +75,16 @@ impl Binder<'_> {
             ExprKind::IsNull(a, n) => CExpr::IsNull(self.boxed(a, scope), *n),
             ExprKind::IsTruth(a, v, n) => CExpr::IsTruth(self.boxed(a, scope), *v, *n),
             ExprKind::HasLabel(a, l) => {
-                let edge = matches!(&a.kind, ExprKind::Var(v) if scope.get(v).is_some_and(|v| v.kind == VarKind::Edge));
-                let label = if edge { self.edge_label(l) } else { self.node_label(l) };
+                let kind = if let ExprKind::Var(v) = &a.kind { scope.get(v).map(|v| v.kind) } else { None };
+                let label = match kind {
+                    Some(VarKind::Edge) => self.edge_label(l),
+                    Some(VarKind::Node(_)) => self.node_label(l),
+                    Some(VarKind::List { .. } | VarKind::Path) => {
+                        self.error(Diagnostic::new(Code::Type, e.span, "a list or a path has no label"));
+                        CLabel::Nothing
+                    }
+                    _ => self.any_label(l),
+                };
                 CExpr::HasLabel(self.boxed(a, scope), label)
             }
             ExprKind::IsEnd { node, edge, source, negated } => CExpr::IsEnd {
@@ -98,7 +109,7 @@ impl Binder<'_> {
                     "INT" | "INTEGER" | "INT64" | "BIGINT" => Cast::Int,
                     "FLOAT" | "FLOAT64" | "DOUBLE" | "REAL" => Cast::Float,
                     "BOOL" | "BOOLEAN" => Cast::Bool,
-                    "TIMESTAMP" | "DATETIME" => Cast::Timestamp,
+                    "TIMESTAMP" | "DATETIME" | "ZONED_DATETIME" => Cast::Timestamp,
                     _ => {
                         let names = ["STRING", "INT", "FLOAT", "BOOL", "TIMESTAMP"];
                         let near = Schema::nearest(&ty.text, names);
@@ -128,6 +139,11 @@ impl Binder<'_> {
                     map: map.as_ref().map(|m| self.boxed(m, &inner)),
                 }
             }
+            ExprKind::Exists(s) if s.bare && self.projecting => {
+                let d = Diagnostic::new(Code::Syntax, e.span, "a pattern alone isn't a column");
+                self.error(d.help("write `EXISTS { (a)-[:T]->(b) }`, or match the pattern and return its variables"));
+                CExpr::Const(Val::Null)
+            }
             ExprKind::Exists(s) => CExpr::Exists(Box::new(self.subquery(s, scope, Where::Exists))),
             ExprKind::Count(s) => CExpr::Count(Box::new(self.subquery(s, scope, Where::Rows))),
             ExprKind::Value(s) => CExpr::Value(Box::new(self.subquery(s, scope, Where::Rows))),
@@ -156,14 +172,28 @@ impl Binder<'_> {
     }
 
     fn subquery(&mut self, s: &Subquery, scope: &Scope, place: Where) -> Sub {
-        let saved = self.aggregates.take();
-        let graph = match &s.linear.graph {
-            Some(g) => self.graph_index(g),
-            None => self.current_graph(),
-        };
+        if s.bare {
+            let mut names = std::collections::BTreeMap::new();
+            for c in &s.linear.clauses {
+                if let Clause::Match(m) = c {
+                    m.patterns.iter().for_each(|p| variables_of(&p.term, &mut names));
+                }
+            }
+            for (v, span) in names.into_iter().filter(|(v, _)| !scope.contains_key(v)) {
+                let near = Schema::nearest(&v, scope.keys().map(|k| &**k));
+                let name = Name { text: v, span };
+                if near.is_empty() {
+                    let m = format!("unknown variable `{}`: a pattern in a condition binds none", name.text);
+                    self.error(Diagnostic::new(Code::UnknownName, span, m).help("write `EXISTS { … }`"));
+                } else {
+                    self.unknown("variable", &name, &near);
+                }
+            }
+        }
+        let saved = (self.aggregates.take(), std::mem::replace(&mut self.projecting, false));
         let (linear, _) = self.linear(&s.linear, scope, place);
-        self.aggregates = saved;
-        Sub { linear, graph }
+        (self.aggregates, self.projecting) = saved;
+        Sub { linear }
     }
 
     fn variable(&mut self, v: &Arc<str>, span: Span, scope: &Scope) -> CExpr {
@@ -172,12 +202,45 @@ impl Binder<'_> {
         }
         let lower = v.to_lowercase();
         if lower == "current_timestamp" || lower == "current_date" {
-            let f = if lower == "current_date" { Func::Date } else { Func::Timestamp };
-            return CExpr::Call(f, Vec::new(), span);
+            return self.now(lower == "current_date", span);
         }
         let near = Schema::nearest(v, scope.keys().map(|k| &**k));
         self.unknown("variable", &Name { text: v.clone(), span }, &near);
         CExpr::Const(Val::Null)
+    }
+
+    /// "Now" of the graph that is being read.
+    fn now(&self, date: bool, span: Span) -> CExpr {
+        let now = CExpr::Now(self.current_graph());
+        if date { CExpr::Call(Func::Date, vec![now], span) } else { now }
+    }
+
+    /// `COUNT { … } > 3` stops at the fourth row.
+    fn count_at_least(&mut self, op: CmpOp, a: &Expr, b: &Expr, scope: &Scope) -> Option<CExpr> {
+        let (sub, n, op) = match (&a.kind, &b.kind) {
+            (ExprKind::Count(s), ExprKind::Lit(Literal::Int(n))) => (s, *n, op),
+            (ExprKind::Lit(Literal::Int(n)), ExprKind::Count(s)) => {
+                let turned = match op {
+                    CmpOp::Lt => CmpOp::Gt,
+                    CmpOp::Le => CmpOp::Ge,
+                    CmpOp::Gt => CmpOp::Lt,
+                    CmpOp::Ge => CmpOp::Le,
+                    o => o,
+                };
+                (s, *n, turned)
+            }
+            _ => return None,
+        };
+        let (least, negated) = match op {
+            CmpOp::Gt => (n.checked_add(1)?, false),
+            CmpOp::Ge => (n, false),
+            CmpOp::Lt => (n, true),
+            CmpOp::Le => (n.checked_add(1)?, true),
+            CmpOp::Eq | CmpOp::Ne => return None,
+        };
+        let sub = Box::new(self.subquery(sub, scope, Where::Rows));
+        let at_least = CExpr::CountAtLeast(sub, least);
+        Some(if negated { CExpr::Not(Box::new(at_least)) } else { at_least })
     }
 
     fn property(&mut self, base: &Expr, name: &Name, scope: &Scope) -> CExpr {
@@ -219,7 +282,9 @@ impl Binder<'_> {
         let ExprKind::Prop(base, name) = &e.kind else { return None };
         let ExprKind::Var(v) = &base.kind else { return None };
         let schema = self.set.schema;
-        let field = |fields: &[(&str, PropType)]| fields.iter().find(|(f, _)| *f == &*name.text).map(|(_, t)| *t);
+        let open = schema.is_open();
+        let field =
+            |fields: &[(&str, PropType)]| fields.iter().find(|(f, _)| !open && *f == &*name.text).map(|(_, t)| *t);
         match scope.get(v)?.kind {
             VarKind::Node(_) => field(NODE_FIELDS)
                 .or_else(|| schema.node_prop(&name.text).map(|p| schema.node_properties()[usize::from(p.0)].ty)),
@@ -303,6 +368,13 @@ impl Binder<'_> {
             }
         }
         let Some((func, min, max)) = Func::by_name(name) else {
+            if name.starts_with("apoc.") {
+                let d = Diagnostic::new(Code::Unsupported, span, format!("`{name}`: APOC isn't part of sv0"));
+                self.error(
+                    d.help("most of it is in the language: list predicates, comprehensions, dates, quantified paths"),
+                );
+                return CExpr::Const(Val::Null);
+            }
             if &**name == "reduce" {
                 let d = Diagnostic::new(Code::Unsupported, span, "`reduce` isn't supported");
                 self.error(d.help("to join lists, write `flatten(list_of_lists)`"));
@@ -318,6 +390,13 @@ impl Binder<'_> {
             let want = if min == max { format!("{min}") } else { format!("{min} to {max}") };
             let m = format!("`{name}` takes {want} argument{}, not {}", if want == "1" { "" } else { "s" }, args.len());
             self.error(Diagnostic::new(Code::Type, span, m));
+        }
+        if args.is_empty() && matches!(func, Func::Timestamp | Func::Date) {
+            return self.now(func == Func::Date, span);
+        }
+        if func == Func::Size && matches!(args, [Expr { kind: ExprKind::Exists(_), .. }]) {
+            let d = Diagnostic::new(Code::Type, span, "`size` doesn't take a pattern");
+            self.error(d.help("write `COUNT { (a)-[:T]->() }`"));
         }
         self.check_argument(func, name, args, scope);
         CExpr::Call(func, args.iter().map(|a| self.expr(a, scope)).collect(), span)
@@ -341,7 +420,8 @@ impl Binder<'_> {
                     | Func::Right
             );
             let number = matches!(func, Func::Abs | Func::Ceil | Func::Floor | Func::Round | Func::Sqrt | Func::Sign);
-            if (text && ty != PropType::Str) || (number && !matches!(ty, PropType::Int | PropType::Float)) {
+            let any = ty == PropType::Any;
+            if !any && ((text && ty != PropType::Str) || (number && !matches!(ty, PropType::Int | PropType::Float))) {
                 let m = format!("`{name}` doesn't take a {}", ty.name());
                 self.error(Diagnostic::new(Code::Type, first.span, m));
             }
@@ -399,7 +479,7 @@ impl Binder<'_> {
         if let Some(first) = args.first()
             && matches!(kind, crate::plan::AggKind::Sum | crate::plan::AggKind::Avg)
             && let Some(ty) = self.declared(first, scope)
-            && !matches!(ty, PropType::Int | PropType::Float)
+            && !matches!(ty, PropType::Int | PropType::Float | PropType::Any)
         {
             self.error(Diagnostic::new(Code::Type, first.span, format!("`{name}` doesn't take a {}", ty.name())));
         }
@@ -422,6 +502,12 @@ impl Binder<'_> {
             Label::Or(a, b) => CLabel::Or(Box::new(self.node_label(a)), Box::new(self.node_label(b))),
             Label::Name(n) => {
                 let schema = self.set.schema;
+                if schema.is_open() {
+                    return CLabel::Tag(n.text.clone());
+                }
+                if let Some(c) = self.change_label(&n.text) {
+                    return c;
+                }
                 if let Ok(t) = n.text.parse() {
                     return CLabel::Type(t);
                 }
@@ -463,10 +549,45 @@ impl Binder<'_> {
                         schema.edge_type_ids().filter(|t| schema.edge_type(*t).class == c).collect(),
                     );
                 }
+                if let Some(g) = schema.groups().iter().find(|g| g.name == *n.text) {
+                    return CLabel::EdgeTypes(g.types.clone());
+                }
+                if let Some(c) = self.change_label(&n.text) {
+                    return c;
+                }
                 self.unknown_edge_type(n);
                 CLabel::Nothing
             }
         }
+    }
+
+    /// A label of something that may be a node or an edge.
+    fn any_label(&mut self, l: &Label) -> CLabel {
+        let two = |a: CLabel, b: CLabel| CLabel::Or(Box::new(a), Box::new(b));
+        match l {
+            Label::Any => CLabel::Any,
+            Label::Not(a) => CLabel::Not(Box::new(self.any_label(a))),
+            Label::And(a, b) => CLabel::And(Box::new(self.any_label(a)), Box::new(self.any_label(b))),
+            Label::Or(a, b) => two(self.any_label(a), self.any_label(b)),
+            Label::Name(n) => {
+                let schema = self.set.schema;
+                let edge = schema.edge_type_id(&n.text).is_some()
+                    || schema.groups().iter().any(|g| g.name == *n.text)
+                    || sv0_graph::EdgeClass::ALL.into_iter().any(|c| c.name() == &*n.text);
+                match edge {
+                    true if schema.is_open() => two(self.node_label(l), self.edge_label(l)),
+                    true => self.edge_label(l),
+                    false => self.node_label(l),
+                }
+            }
+        }
+    }
+
+    /// `added`, `removed`, `changed`, `same`, where a graph of differences is read.
+    pub(super) fn change_label(&self, name: &str) -> Option<CLabel> {
+        let diff = self.set.graphs.get(usize::from(self.current_graph())).is_some_and(|g| g.starts_with("diff("));
+        let change = sv0_graph::Change::ALL.into_iter().find(|c| c.name() == name)?;
+        diff.then_some(CLabel::Change(change))
     }
 
     pub(crate) fn unknown_edge_type(&mut self, n: &Name) {
@@ -474,6 +595,7 @@ impl Binder<'_> {
             return;
         }
         let types = self.set.schema.edge_types().iter().map(|t| t.name.as_str());
+        let types = types.chain(self.set.schema.groups().iter().map(|g| g.name.as_str()));
         let classes = sv0_graph::EdgeClass::ALL.iter().map(|c| c.name());
         let near = Schema::nearest(&n.text, types.chain(classes));
         if near.is_empty() {
@@ -482,6 +604,23 @@ impl Binder<'_> {
             self.error(d.help(format!("`sv0 schema` lists the types; the classes are {classes}")));
         } else {
             self.unknown("edge type", n, &near);
+        }
+    }
+}
+
+/// The variables of a pattern's elements, and where they stand.
+fn variables_of(t: &Term, out: &mut std::collections::BTreeMap<Arc<str>, Span>) {
+    for e in t {
+        let var = match e {
+            Element::Node(n) => &n.filler.var,
+            Element::Edge(e, _) => &e.filler.var,
+            Element::Group(g) => {
+                g.alternatives.iter().for_each(|t| variables_of(t, out));
+                continue;
+            }
+        };
+        if let Some(v) = var {
+            out.entry(v.text.clone()).or_insert(v.span);
         }
     }
 }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use sv0_graph::Schema;
 
-use crate::ast::{Clause, ExprKind, Item, Linear, Match, Name, Projection, Query, Span};
+use crate::ast::SetOp;
+use crate::ast::{Block, Call, Clause, Expr, ExprKind, GraphRef, Item, Linear, Match, Name, Projection, Query, Span};
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{self, Aggregate, CExpr, Grouping, MatchOp, Op, Plan, Project, Slot};
 
@@ -34,6 +35,8 @@ pub(crate) struct Var {
 }
 
 pub(crate) type Scope = BTreeMap<Arc<str>, Var>;
+/// A column's name and what stands in it.
+pub(crate) type Column = (Arc<str>, VarKind);
 
 /// How the binder treats names.
 pub(crate) struct Settings<'a> {
@@ -59,6 +62,8 @@ pub(crate) struct Binder<'a> {
     aggregates: Option<Vec<Aggregate>>,
     in_aggregate: bool,
     graph: u8,
+    /// Whether a column or sort key is being bound.
+    pub projecting: bool,
 }
 
 /// Binds a query.
@@ -73,28 +78,12 @@ pub(crate) fn bind(q: &Query, text: &str, set: &Settings<'_>) -> (Plan, Vec<Diag
         aggregates: None,
         in_aggregate: false,
         graph: 0,
+        projecting: false,
     };
-    let mut parts = Vec::new();
-    let mut columns: Option<Vec<Arc<str>>> = None;
-    let linears = std::iter::once((None, &q.first)).chain(q.rest.iter().map(|(op, l)| (Some(*op), l)));
-    for (op, l) in linears {
-        let (bound, names) = b.linear(l, &Scope::new(), Where::Top);
-        match &columns {
-            None => columns = Some(names),
-            Some(c) if *c != names => {
-                let at = last_span(l);
-                b.error(
-                    Diagnostic::new(Code::Columns, at, "the parts of a combined query have different columns")
-                        .help(format!("give every part the columns {}", list(c.iter().map(|c| &**c)))),
-                );
-            }
-            Some(_) => {}
-        }
-        parts.push((op, bound));
-    }
+    let (parts, columns) = b.parts(q, &Scope::new());
     let plan = Plan {
         parts,
-        columns: columns.unwrap_or_default(),
+        columns: columns.into_iter().map(|c| c.0).collect(),
         slots: b.slots,
         params: b.params,
         graphs: set.graphs.to_vec(),
@@ -134,8 +123,41 @@ impl Binder<'_> {
         self.slots - 1
     }
 
-    /// Binds a pipeline; answers with its column names.
-    pub(crate) fn linear(&mut self, l: &Linear, outer: &Scope, place: Where) -> (plan::Linear, Vec<Arc<str>>) {
+    /// Binds pipelines and the set operations between them.
+    fn parts(&mut self, q: &Query, outer: &Scope) -> (Vec<(Option<SetOp>, plan::Linear)>, Vec<Column>) {
+        let mut parts = Vec::new();
+        let mut columns: Option<Vec<Column>> = None;
+        let linears = std::iter::once((None, &q.first)).chain(q.rest.iter().map(|(op, l)| (Some(*op), l)));
+        for (op, l) in linears {
+            let (bound, names) = self.linear(l, outer, Where::Top);
+            match &mut columns {
+                None => columns = Some(names),
+                Some(c) => {
+                    if !c.iter().map(|c| &c.0).eq(names.iter().map(|n| &n.0)) {
+                        let d = Diagnostic::new(
+                            Code::Columns,
+                            last_span(l),
+                            "the parts of a combined query have different columns",
+                        );
+                        self.error(d.help(format!("give every part the columns {}", list(c.iter().map(|c| &*c.0)))));
+                    }
+                    // What is a node in one part and something else in another is a value.
+                    for (a, b) in c.iter_mut().zip(&names) {
+                        a.1 = match (a.1, b.1) {
+                            (VarKind::Node(x), VarKind::Node(y)) => VarKind::Node(x | y),
+                            (x, y) if x == y => x,
+                            _ => VarKind::Value,
+                        };
+                    }
+                }
+            }
+            parts.push((op, bound));
+        }
+        (parts, columns.unwrap_or_default())
+    }
+
+    /// Binds a pipeline; answers with its columns.
+    pub(crate) fn linear(&mut self, l: &Linear, outer: &Scope, place: Where) -> (plan::Linear, Vec<Column>) {
         let before = self.graph;
         if let Some(g) = &l.graph {
             self.graph = self.graph_index(g);
@@ -147,6 +169,8 @@ impl Binder<'_> {
         let mut returned = false;
         for (i, c) in l.clauses.iter().enumerate() {
             match c {
+                Clause::Optional(b) => ops.push(self.optional_block(b, &mut scope)),
+                Clause::Call(c) => ops.push(self.call_clause(c, &mut scope)),
                 Clause::Match(m) => {
                     let uses = uses::Uses::after(l, i, place);
                     let op = self.match_clause(m, &mut scope, &uses);
@@ -171,16 +195,22 @@ impl Binder<'_> {
                 }
                 Clause::With(p, filter) => {
                     let (mut project, next) = self.projection(p, &scope, outer, false);
+                    // Where no row is put together from several, the condition sees the old variables, too.
+                    let plain = !p.distinct && project.grouping.is_none();
+                    let mut seen = if plain { scope } else { Scope::new() };
+                    seen.extend(next.iter().map(|(k, v)| (k.clone(), *v)));
                     scope = next;
                     if let Some(f) = filter {
-                        project.filter = Some(self.boolean(f, &scope));
+                        project.filter = Some(self.boolean(f, &seen));
                     }
                     ops.push(Op::Project(project));
                 }
                 Clause::Return(p) => {
                     let (project, next) = self.projection(p, &scope, outer, true);
-                    names = self.column_names(p, &scope, outer);
-                    output = names.iter().filter_map(|n| next.get(n).map(|v| v.slot)).collect();
+                    let columns = self.column_names(p, &scope, outer);
+                    let found = |n: &Arc<str>| next.get(n).copied().unwrap_or(Var { slot: 0, kind: VarKind::Value });
+                    output = columns.iter().filter_map(|n| next.get(n).map(|v| v.slot)).collect();
+                    names = columns.into_iter().map(|n| (n.clone(), found(&n).kind)).collect();
                     ops.push(Op::Project(project));
                     returned = true;
                 }
@@ -194,12 +224,65 @@ impl Binder<'_> {
         (plan::Linear { ops, output }, names)
     }
 
-    pub(crate) fn graph_index(&mut self, g: &Name) -> u8 {
-        match self.set.graphs.iter().position(|n| *n == g.text) {
+    /// `OPTIONAL { … }`.
+    fn optional_block(&mut self, b: &Block, scope: &mut Scope) -> Op {
+        let before = scope.clone();
+        let mut ops = Vec::new();
+        // What is used behind the block isn't looked at: every name may be.
+        let uses = uses::Uses { later: None, insensitive: false };
+        for c in &b.clauses {
+            match c {
+                Clause::Match(m) => {
+                    let op = self.match_clause(m, scope, &uses);
+                    ops.push(Op::Match(op));
+                }
+                Clause::Optional(b) => ops.push(self.optional_block(b, scope)),
+                Clause::Filter(e) => ops.push(Op::Filter(self.boolean(e, scope))),
+                Clause::Call(c) => ops.push(self.call_clause(c, scope)),
+                Clause::Let(_) | Clause::For { .. } | Clause::With(..) | Clause::Return(_) => {
+                    self.error(Diagnostic::new(Code::Syntax, b.span, "OPTIONAL { } holds MATCH and FILTER only"));
+                }
+            }
+        }
+        let binds = scope.iter().filter(|(n, _)| !before.contains_key(*n)).map(|(_, v)| v.slot).collect();
+        Op::Optional { ops, binds }
+    }
+
+    /// `CALL (vars) { … }`.
+    fn call_clause(&mut self, c: &Call, scope: &mut Scope) -> Op {
+        let inner: Scope = match &c.vars {
+            None => scope.clone(),
+            Some(vars) => {
+                let mut inner = Scope::new();
+                for v in vars {
+                    match scope.get(&v.text) {
+                        Some(var) => _ = inner.insert(v.text.clone(), *var),
+                        None => {
+                            let near = Schema::nearest(&v.text, scope.keys().map(|k| &**k));
+                            self.unknown("variable", v, &near);
+                        }
+                    }
+                }
+                inner
+            }
+        };
+        let saved = (self.aggregates.take(), std::mem::replace(&mut self.projecting, false));
+        let (parts, columns) = self.parts(&c.body, &inner);
+        (self.aggregates, self.projecting) = saved;
+        let mut into = Vec::new();
+        for (name, kind) in columns {
+            into.push(self.declare(&Name { text: name, span: c.span }, kind, scope, false));
+        }
+        Op::Call { optional: c.optional, parts, into }
+    }
+
+    pub(crate) fn graph_index(&mut self, g: &GraphRef) -> u8 {
+        let name = g.name();
+        match self.set.graphs.iter().position(|n| **n == *name) {
             Some(i) => u8::try_from(i).unwrap_or(0),
             None => {
                 let known = list(self.set.graphs.iter().skip(1).map(|g| &**g));
-                let d = Diagnostic::new(Code::UnknownName, g.span, format!("unknown graph `{}`", g.text));
+                let d = Diagnostic::new(Code::UnknownName, g.span(), format!("unknown graph `{name}`"));
                 let d = if known.is_empty() { d } else { d.help(format!("known are {known}")) };
                 self.error(d);
                 0
@@ -252,6 +335,7 @@ impl Binder<'_> {
     /// Binds a projection; answers with it and the scope behind it.
     fn projection(&mut self, p: &Projection, scope: &Scope, outer: &Scope, last: bool) -> (Project, Scope) {
         let saved = self.aggregates.replace(Vec::new());
+        let projecting = std::mem::replace(&mut self.projecting, true);
         let mut next = outer.clone();
         let mut items: Vec<(Slot, CExpr)> = Vec::new();
         let mut keys: Vec<(Slot, CExpr)> = Vec::new();
@@ -357,7 +441,12 @@ impl Binder<'_> {
             order.push((key, s.descending, s.nulls_first.unwrap_or(s.descending)));
         }
         for item in &mixed {
-            let loose: Vec<Arc<str>> = uses::variables_outside_aggregates(&item.expr);
+            let keyed = |e: &Expr| {
+                p.items.iter().any(|i| {
+                    self.text_of(i.expr.span) == self.text_of(e.span) && !mixed.iter().any(|m| std::ptr::eq(*m, i))
+                })
+            };
+            let loose: Vec<Arc<str>> = uses::variables_outside_aggregates(&item.expr, &keyed);
             for v in loose {
                 if scope.contains_key(&v) && !key_variable(p, &v) {
                     let m = format!("`{v}` stands beside an aggregate without being grouped by");
@@ -367,10 +456,26 @@ impl Binder<'_> {
             }
         }
         let aggregates = std::mem::replace(&mut self.aggregates, saved).unwrap_or_default();
-        let skip = p.skip.as_ref().map(|e| self.expr(e, &Scope::new()));
-        let limit = p.limit.as_ref().map(|e| self.expr(e, &Scope::new()));
+        self.projecting = projecting;
+        let skip = p.skip.as_ref().map(|e| self.row_number(e, "OFFSET"));
+        let limit = p.limit.as_ref().map(|e| self.row_number(e, "LIMIT"));
         let grouping = aggregated.then_some(Grouping { keys, aggregates });
         (Project { distinct: p.distinct, items, grouping, order, skip, limit, filter: None }, next)
+    }
+
+    /// How many rows: what can be seen to be no number of rows is refused before the query runs.
+    fn row_number(&mut self, e: &Expr, what: &str) -> CExpr {
+        let wrong = match &e.kind {
+            ExprKind::Lit(crate::ast::Literal::Int(n)) if *n >= 0 => None,
+            ExprKind::Lit(crate::ast::Literal::Int(_)) => Some("it is negative"),
+            ExprKind::Lit(_) | ExprKind::List(_) => Some("it isn't a whole number"),
+            _ => None,
+        };
+        if let Some(why) = wrong {
+            let m = format!("{what} takes a whole number that isn't negative: {why}");
+            self.error(Diagnostic::new(Code::Type, e.span, m));
+        }
+        self.expr(e, &Scope::new())
     }
 
     pub(crate) fn text_of(&self, (a, b): Span) -> &str {

@@ -54,6 +54,8 @@ struct Build<'e> {
     selector: bool,
     legacy: bool,
     bound_before: BTreeSet<Arc<str>>,
+    /// What earlier clauses bound.
+    earlier: &'e BTreeSet<Arc<str>>,
 }
 
 /// The innermost quantified group around an element.
@@ -71,6 +73,7 @@ impl Binder<'_> {
             conjuncts(f, &mut rest);
         }
         let order = self.order(m, scope, &rest);
+        let earlier: BTreeSet<Arc<str>> = scope.keys().cloned().collect();
         if !m.repeatable && m.patterns.len() > 1 {
             for p in m.patterns.iter().filter(|p| p.selector.is_some_and(|s| s != crate::ast::Selector::All)) {
                 let d = Diagnostic::new(Code::Pattern, p.span, "a selector beside another path pattern in one MATCH");
@@ -85,7 +88,7 @@ impl Binder<'_> {
                 others.extend(q.var.iter().map(|v| v.text.clone()));
                 uses::term_names(&q.term, &mut others);
             }
-            let pattern = self.pattern(p, m, scope, &mut rest, uses, &others, i + 1 == count);
+            let pattern = self.pattern(p, m, scope, &mut rest, uses, &others, &earlier, i + 1 == count);
             out.push(pattern);
         }
         Bound { patterns: out, rest }
@@ -140,6 +143,7 @@ impl Binder<'_> {
         push: &mut Vec<Expr>,
         uses: &Uses,
         others: &BTreeSet<Arc<str>>,
+        earlier: &BTreeSet<Arc<str>>,
         last: bool,
     ) -> Pattern {
         let bound_before: BTreeSet<Arc<str>> = scope.keys().cloned().collect();
@@ -176,6 +180,7 @@ impl Binder<'_> {
             selector: p.selector.is_some(),
             legacy: p.legacy,
             bound_before,
+            earlier,
         };
         let quantified = is_quantified(&term);
         let tree = self.term(&term, scope, &mut None, &mut b);
@@ -457,8 +462,11 @@ impl Binder<'_> {
             *b.push = kept;
         }
         let own = f.var.as_ref().map(|v| v.text.clone());
+        // Where the schema has a property of that name, `id` isn't the key's.
+        let own_id = self.set.schema.node_prop("id").is_some();
         for c in local {
             if edge.is_none()
+                && !own_id
                 && let Some(v) = &own
                 && let Some(k) = key_of(&c, v)
                 && uses::variables(k).iter().all(|n| b.bound_before.contains(n))
@@ -484,19 +492,17 @@ impl Binder<'_> {
                 }
             }
         }
+        if let (Some(l), Some(_)) = (&f.label, edge)
+            && self.names_change(l)
+        {
+            // What became of an edge isn't a matter of its type: it is tested at the edge.
+            let s = self.element_slot(number, inner, b);
+            let label = self.edge_label(l);
+            b.elems[number].filters.push(CExpr::HasLabel(Box::new(CExpr::Slot(s)), label));
+        }
         for (name, value) in &f.props {
             // {name: value} is variable.name = value.
-            let s = slot.unwrap_or_else(|| {
-                let s = self.slot();
-                b.elems[number].slot = Some(s);
-                if let Some(i) = inner {
-                    i.reset.push(s);
-                } else {
-                    b.binds.push(s);
-                }
-                s
-            });
-            let s = b.elems[number].slot.unwrap_or(s);
+            let s = self.element_slot(number, inner, b);
             let hidden: Arc<str> = "\u{0}element".into();
             let base_scope = inner.as_ref().map_or_else(|| scope.clone(), |i| i.scope.clone());
             let mut with = base_scope.clone();
@@ -508,7 +514,7 @@ impl Binder<'_> {
                 kind: ExprKind::Cmp(CmpOp::Eq, Box::new(prop), Box::new(value.clone())),
                 span: (name.span.0, value.span.1),
             };
-            if &*name.text == "id" && edge.is_none() && names.iter().all(|n| b.bound_before.contains(n)) {
+            if &*name.text == "id" && edge.is_none() && !own_id && names.iter().all(|n| b.bound_before.contains(n)) {
                 let key = self.expr(value, scope);
                 b.elems[number].key = Some(key);
             }
@@ -521,6 +527,30 @@ impl Binder<'_> {
             }
         }
         number
+    }
+
+    /// The slot of an element, a new one if it has no variable.
+    fn element_slot(&mut self, number: usize, inner: &mut Option<Inner>, b: &mut Build<'_>) -> Slot {
+        if let Some(s) = b.elems[number].slot {
+            return s;
+        }
+        let s = self.slot();
+        b.elems[number].slot = Some(s);
+        match inner {
+            Some(i) => i.reset.push(s),
+            None => b.binds.push(s),
+        }
+        s
+    }
+
+    /// Whether a label expression says what became of an element.
+    fn names_change(&self, l: &Label) -> bool {
+        match l {
+            Label::Any => false,
+            Label::Not(a) => self.names_change(a),
+            Label::And(a, b) | Label::Or(a, b) => self.names_change(a) || self.names_change(b),
+            Label::Name(n) => self.set.schema.edge_type_id(&n.text).is_none() && self.change_label(&n.text).is_some(),
+        }
     }
 
     fn variable_slot(
@@ -556,6 +586,8 @@ impl Binder<'_> {
             match (old.kind, kind) {
                 (VarKind::Node(_), VarKind::Node(_)) => {}
                 (VarKind::Edge, VarKind::Edge) if b.alternatives => {}
+                // An edge that an earlier clause found may stand again, once; the search tests it.
+                (VarKind::Edge, VarKind::Edge) if b.earlier.contains(&v.text) && !b.names.contains(&v.text) => {}
                 (VarKind::Edge, VarKind::Edge) => {
                     let m = format!("edge variable `{}` is used twice", v.text);
                     let d = Diagnostic::new(Code::Pattern, v.span, m);
@@ -612,6 +644,7 @@ impl Binder<'_> {
                 let y = self.label_steps(b, dir, written);
                 x.intersection(&y).copied().collect()
             }
+            Label::Not(a) if self.names_change(a) => written.clone(),
             Label::Not(a) => {
                 let types: BTreeSet<EdgeTypeId> =
                     self.label_steps(a, Dir::Any, written).into_iter().map(|s| s.0).collect();
@@ -641,6 +674,13 @@ impl Binder<'_> {
                         }
                     }
                     return out;
+                }
+                if let Some(g) = schema.groups().iter().find(|g| g.name == *n.text) {
+                    let both = g.types.iter().flat_map(|t| [(*t, Direction::Out), (*t, Direction::In)]);
+                    return both.filter(|s| fits(dir, s.1)).collect();
+                }
+                if self.change_label(&n.text).is_some() {
+                    return written.clone();
                 }
                 self.unknown_edge_type(n);
                 BTreeSet::new()

@@ -25,6 +25,8 @@ impl Uses {
         for c in &l.clauses[i + 1..] {
             match c {
                 Clause::Match(m) => match_names(m, &mut names),
+                // Whatever stands in there may use every name.
+                Clause::Optional(_) | Clause::Call(_) => star = true,
                 Clause::Filter(e) => expr_names(e, &mut names),
                 Clause::Let(items) => items.iter().for_each(|(_, e)| expr_names(e, &mut names)),
                 Clause::For { list, .. } => expr_names(list, &mut names),
@@ -123,22 +125,31 @@ pub(crate) fn expr_names(e: &Expr, out: &mut BTreeSet<Arc<str>>) {
         }
         ExprKind::Exists(s) | ExprKind::Count(s) | ExprKind::Value(s) => {
             let mut star = false;
-            for c in &s.linear.clauses {
-                match c {
-                    Clause::Match(m) => match_names(m, out),
-                    Clause::Filter(e) => expr_names(e, out),
-                    Clause::Let(items) => items.iter().for_each(|(_, e)| expr_names(e, out)),
-                    Clause::For { list, .. } => expr_names(list, out),
-                    Clause::With(p, f) => {
-                        projection_names(p, out, &mut star);
-                        f.iter().for_each(|e| expr_names(e, out));
-                    }
-                    Clause::Return(p) => projection_names(p, out, &mut star),
-                }
-            }
+            s.linear.clauses.iter().for_each(|c| clause_names(c, out, &mut star));
         }
         _ => {}
     });
+}
+
+/// All names in a clause.
+fn clause_names(c: &Clause, out: &mut BTreeSet<Arc<str>>, star: &mut bool) {
+    match c {
+        Clause::Match(m) => match_names(m, out),
+        Clause::Optional(b) => b.clauses.iter().for_each(|c| clause_names(c, out, star)),
+        Clause::Call(c) => {
+            out.extend(c.vars.iter().flatten().map(|v| v.text.clone()));
+            let linears = std::iter::once(&c.body.first).chain(c.body.rest.iter().map(|r| &r.1));
+            linears.flat_map(|l| &l.clauses).for_each(|c| clause_names(c, out, star));
+        }
+        Clause::Filter(e) => expr_names(e, out),
+        Clause::Let(items) => items.iter().for_each(|(_, e)| expr_names(e, out)),
+        Clause::For { list, .. } => expr_names(list, out),
+        Clause::With(p, f) => {
+            projection_names(p, out, star);
+            f.iter().for_each(|e| expr_names(e, out));
+        }
+        Clause::Return(p) => projection_names(p, out, star),
+    }
 }
 
 /// Variables of an expression, as a set.
@@ -152,28 +163,29 @@ pub(crate) fn has_variable(e: &Expr, scope: &Scope) -> bool {
     variables(e).iter().any(|v| scope.contains_key(v))
 }
 
-/// Variables outside of any aggregate call.
-pub(crate) fn variables_outside_aggregates(e: &Expr) -> Vec<Arc<str>> {
-    fn go(e: &Expr, out: &mut Vec<Arc<str>>) {
+/// Variables outside of any aggregate call and of any expression that is grouped by.
+pub(crate) fn variables_outside_aggregates(e: &Expr, keyed: &dyn Fn(&Expr) -> bool) -> Vec<Arc<str>> {
+    fn go(e: &Expr, keyed: &dyn Fn(&Expr) -> bool, out: &mut Vec<Arc<str>>) {
         match &e.kind {
+            _ if keyed(e) => {}
             ExprKind::Call { name, .. } if is_aggregate(name) => {}
             ExprKind::Var(v) => out.push(v.clone()),
             ExprKind::ListPred(_, var, list, pred) => {
-                go(list, out);
+                go(list, keyed, out);
                 let mut inner = Vec::new();
-                go(pred, &mut inner);
+                go(pred, keyed, &mut inner);
                 out.extend(inner.into_iter().filter(|v| *v != var.text));
             }
             ExprKind::ListComp { var, list, filter, map } => {
-                go(list, out);
+                go(list, keyed, out);
                 let mut inner = Vec::new();
-                filter.iter().chain(map.iter()).for_each(|e| go(e, &mut inner));
+                filter.iter().chain(map.iter()).for_each(|e| go(e, keyed, &mut inner));
                 out.extend(inner.into_iter().filter(|v| *v != var.text));
             }
-            _ => e.children().into_iter().for_each(|c| go(c, out)),
+            _ => e.children().into_iter().for_each(|c| go(c, keyed, out)),
         }
     }
     let mut out = Vec::new();
-    go(e, &mut out);
+    go(e, keyed, &mut out);
     out
 }

@@ -28,6 +28,7 @@ impl<G: GraphView> Exec<'_, G> {
     pub(crate) fn eval(&self, e: &CExpr, row: &mut Row) -> V {
         Ok(match e {
             CExpr::Const(v) => v.clone(),
+            CExpr::Now(g) => Val::Timestamp(self.now.unwrap_or_else(|| self.graph(*g).time())),
             CExpr::Param(i) => self.params.get(*i).cloned().unwrap_or_default(),
             CExpr::Slot(s) => finished(&row[*s]),
             CExpr::Prop { base, name, node, edge } => {
@@ -35,16 +36,12 @@ impl<G: GraphView> Exec<'_, G> {
                 match v {
                     Val::Node(g, n) => self.node_field(g, n, name, *node)?,
                     Val::Edge(g, e) => match edge {
-                        Some(p) => self.graph(g).edge_prop(e, *p)?.into(),
+                        Some(p) => self.stored(g, self.graph(g).edge_prop(e, *p)?),
                         None => self.edge_field(g, e, name)?,
                     },
                     Val::Record(r) => r.iter().find(|(n, _)| n == name).map_or(Val::Null, |(_, v)| v.clone()),
-                    Val::Timestamp(t) => match &**name {
-                        "epochseconds" => Val::Int(t.div_euclid(1_000_000)),
-                        "epochmillis" => Val::Int(t.div_euclid(1000)),
-                        _ => Val::Null,
-                    },
-                    Val::Duration { months, micros } => match &**name {
+                    Val::Timestamp(t) => time::part(t, &name.to_lowercase()).map_or(Val::Null, Val::Int),
+                    Val::Duration { months, micros } => match &*name.to_lowercase() {
                         "months" => Val::Int(months),
                         "days" => Val::Int(micros / 86_400_000_000),
                         "hours" => Val::Int(micros / 3_600_000_000),
@@ -66,7 +63,7 @@ impl<G: GraphView> Exec<'_, G> {
                         self.node_field(*g, *n, s, self.graph(*g).schema().node_prop(s))?
                     }
                     (Val::Edge(g, e), Val::Str(s)) => match self.graph(*g).schema().edge_prop(s) {
-                        Some(p) => self.graph(*g).edge_prop(*e, p)?.into(),
+                        Some(p) => self.stored(*g, self.graph(*g).edge_prop(*e, p)?),
                         None => self.edge_field(*g, *e, s)?,
                     },
                     (a, _) => return Err(value_error(*span, format!("a {} can't be indexed", a.kind()))),
@@ -145,7 +142,7 @@ impl<G: GraphView> Exec<'_, G> {
                 Val::Node(g, n) => Val::Bool(self.node_has(l, g, n)?),
                 Val::Edge(g, e) => {
                     let ty = self.graph(g).edge(e)?.ty;
-                    Val::Bool(edge_has(l, ty))
+                    Val::Bool(edge_has(l, ty, &|| self.graph(g).edge_change(e)))
                 }
                 _ => Val::Null,
             },
@@ -303,6 +300,16 @@ impl<G: GraphView> Exec<'_, G> {
                 })?;
                 Val::Int(n)
             }
+            CExpr::CountAtLeast(s, least) => {
+                let mut n = 0i64;
+                if *least > 0 {
+                    self.subquery(s, row, &mut |_, _| {
+                        n += 1;
+                        n >= *least
+                    })?;
+                }
+                Val::Bool(n >= *least)
+            }
             CExpr::Value(s) => {
                 let mut v = Val::Null;
                 self.subquery(s, row, &mut |r, out| {
@@ -316,7 +323,6 @@ impl<G: GraphView> Exec<'_, G> {
 
     /// Runs a subquery; `f` answers whether it has seen enough.
     fn subquery(&self, s: &Sub, row: &Row, f: &mut dyn FnMut(&Row, &[usize]) -> bool) -> Result<(), QueryError> {
-        let _ = s.graph;
         let mut inner = row.clone();
         self.ops(&s.linear.ops, &mut inner, &mut |r| {
             Ok(if f(r, &s.linear.output) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -327,10 +333,11 @@ impl<G: GraphView> Exec<'_, G> {
     fn node_field(&self, g: u8, n: u32, name: &str, prop: Option<sv0_graph::PropId>) -> V {
         let graph = self.graph(g);
         if let Some(p) = prop {
-            return Ok(graph.node_prop(n, p)?.into());
+            return Ok(self.stored(g, graph.node_prop(n, p)?));
         }
         Ok(match name {
             "id" => Val::Str(graph.key(n)?.id),
+            _ if self.open[usize::from(g)] => Val::Null,
             "source" => Val::Str(graph.key(n)?.source),
             "type" => graph.node_type(n).map_or(Val::Null, |t| Val::str(t.name())),
             _ => Val::Null,
@@ -339,6 +346,9 @@ impl<G: GraphView> Exec<'_, G> {
 
     fn edge_field(&self, g: u8, e: sv0_graph::EdgeId, name: &str) -> V {
         let graph = self.graph(g);
+        if self.open[usize::from(g)] {
+            return Ok(Val::Null);
+        }
         let r = graph.edge(e)?;
         let ty = graph.schema().edge_type(r.ty);
         Ok(match name {
@@ -359,7 +369,8 @@ impl<G: GraphView> Exec<'_, G> {
             CLabel::Any => true,
             CLabel::Type(t) => graph.node_type(n) == Some(*t),
             CLabel::Kind(k) => matches!(graph.prop(n, "kind")?, Value::Str(s) if s == *k),
-            CLabel::Tag(t) => graph.prop(n, "tags")?.as_list().contains(t),
+            CLabel::Tag(t) => graph.prop(n, graph.schema().labels_column())?.as_list().contains(t),
+            CLabel::Change(c) => graph.node_change(n) == Some(*c),
             CLabel::Nothing | CLabel::EdgeTypes(_) => false,
             CLabel::Not(a) => !self.node_has(a, g, n)?,
             CLabel::And(a, b) => self.node_has(a, g, n)? && self.node_has(b, g, n)?,
@@ -399,13 +410,14 @@ impl<G: GraphView> Exec<'_, G> {
     }
 }
 
-pub(super) fn edge_has(l: &CLabel, ty: sv0_graph::EdgeTypeId) -> bool {
+pub(super) fn edge_has(l: &CLabel, ty: sv0_graph::EdgeTypeId, change: &dyn Fn() -> Option<sv0_graph::Change>) -> bool {
     match l {
         CLabel::Any => true,
         CLabel::EdgeTypes(ts) => ts.contains(&ty),
-        CLabel::Not(a) => !edge_has(a, ty),
-        CLabel::And(a, b) => edge_has(a, ty) && edge_has(b, ty),
-        CLabel::Or(a, b) => edge_has(a, ty) || edge_has(b, ty),
+        CLabel::Change(c) => change() == Some(*c),
+        CLabel::Not(a) => !edge_has(a, ty, change),
+        CLabel::And(a, b) => edge_has(a, ty, change) && edge_has(b, ty, change),
+        CLabel::Or(a, b) => edge_has(a, ty, change) || edge_has(b, ty, change),
         _ => false,
     }
 }

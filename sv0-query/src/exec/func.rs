@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use sv0_graph::{GraphView, PropId, Value};
+use sv0_graph::{Evidence, GraphView, SourceRecord};
 
 use super::Exec;
 use super::eval::{V, cast, text, value_error};
 use crate::ast::Span;
+use crate::elements::{edge_properties, labels, node_properties};
 use crate::plan::{Cast, Func};
 use crate::time;
 use crate::val::Val;
@@ -28,8 +29,6 @@ impl<G: GraphView> Exec<'_, G> {
                 let b = args.get(1).cloned().unwrap_or_default();
                 return Ok(if self.equal(&first, &b)? == Some(true) { Val::Null } else { first });
             }
-            Func::Timestamp if args.is_empty() => return Ok(Val::Timestamp(self.now)),
-            Func::Date if args.is_empty() => return Ok(Val::Timestamp(self.now - self.now.rem_euclid(86_400_000_000))),
             Func::AllDifferent | Func::Same => {
                 for (i, a) in args.iter().enumerate() {
                     for b in args.get(i + 1..).unwrap_or(&[]) {
@@ -67,7 +66,7 @@ impl<G: GraphView> Exec<'_, G> {
                 }
                 Val::List(out.into())
             }
-            (Func::Labels, Val::Node(g, n)) => strings(self.labels(*g, *n)?.iter().map(|s| &**s)),
+            (Func::Labels, Val::Node(g, n)) => strings(labels(self.graph(*g), *n)?.iter().map(|s| &**s)),
             (Func::Type, Val::Edge(g, e)) => {
                 let graph = self.graph(*g);
                 Val::str(graph.schema().edge_type(graph.edge(*e)?.ty).name.as_str())
@@ -79,10 +78,11 @@ impl<G: GraphView> Exec<'_, G> {
                 let ty = &graph.schema().edge_type(r.ty).name;
                 Val::str(format!("{} -{ty}[{}]-> {}", graph.key(r.from)?, r.key, graph.key(r.to)?))
             }
-            (Func::Keys, Val::Node(g, n)) => strings(self.node_properties(*g, *n)?.iter().map(|(k, _)| &**k)),
-            (Func::Keys, Val::Edge(g, e)) => strings(self.edge_properties(*g, *e)?.iter().map(|(k, _)| &**k)),
-            (Func::Properties, Val::Node(g, n)) => Val::Record(self.node_properties(*g, *n)?.into()),
-            (Func::Properties, Val::Edge(g, e)) => Val::Record(self.edge_properties(*g, *e)?.into()),
+            (Func::Evidence, Val::Node(..) | Val::Edge(..) | Val::Path(_)) => self.evidence(&first)?,
+            (Func::Keys, Val::Node(g, n)) => strings(node_properties(self.graph(*g), *n)?.iter().map(|(k, _)| &**k)),
+            (Func::Keys, Val::Edge(g, e)) => strings(edge_properties(self.graph(*g), *e)?.iter().map(|(k, _)| &**k)),
+            (Func::Properties, Val::Node(g, n)) => Val::Record(node_properties(self.graph(*g), *n)?.into()),
+            (Func::Properties, Val::Edge(g, e)) => Val::Record(edge_properties(self.graph(*g), *e)?.into()),
             (Func::StartNode, Val::Edge(g, e)) => Val::Node(*g, self.graph(*g).edge(*e)?.from),
             (Func::EndNode, Val::Edge(g, e)) => Val::Node(*g, self.graph(*g).edge(*e)?.to),
             (Func::Head, Val::List(l)) => l.first().cloned().unwrap_or_default(),
@@ -214,39 +214,48 @@ impl<G: GraphView> Exec<'_, G> {
         })
     }
 
-    fn labels(&self, g: u8, n: u32) -> Result<Vec<Arc<str>>, crate::QueryError> {
+    /// The weakest class and the source records of an element, or of a path's elements.
+    fn evidence(&self, v: &Val) -> V {
+        let mut weakest: Option<Evidence> = None;
+        let mut records: Vec<(SourceRecord, String)> = Vec::new();
+        let (g, nodes, edges) = match v {
+            Val::Node(g, n) => (*g, vec![*n], Vec::new()),
+            Val::Edge(g, e) => (*g, Vec::new(), vec![*e]),
+            Val::Path(p) => (p.graph, p.nodes.clone(), p.edges.clone()),
+            _ => return Ok(Val::Null),
+        };
         let graph = self.graph(g);
-        let mut out: Vec<Arc<str>> = graph.node_type(n).map(|t| t.name().into()).into_iter().collect();
-        if let Value::Str(k) = graph.prop(n, "kind")? {
-            out.push(k);
+        for n in nodes {
+            self.step(1)?;
+            records.extend(graph.node_records(n)?);
         }
-        out.extend(graph.prop(n, "tags")?.as_list().iter().cloned());
-        Ok(out)
-    }
-
-    fn node_properties(&self, g: u8, n: u32) -> Result<Vec<(Arc<str>, Val)>, crate::QueryError> {
-        let graph = self.graph(g);
-        let mut out: Vec<(Arc<str>, Val)> = Vec::new();
-        for (p, i) in graph.schema().node_properties().iter().zip(0u16..) {
-            let v = graph.node_prop(n, PropId(i))?;
-            if !v.is_null() {
-                out.push((p.name.as_str().into(), v.into()));
-            }
+        for e in edges {
+            self.step(1)?;
+            weakest = weakest.max(Some(graph.edge(e)?.evidence));
+            records.extend(graph.edge_records(e)?);
         }
-        out.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(out)
-    }
-
-    fn edge_properties(&self, g: u8, e: sv0_graph::EdgeId) -> Result<Vec<(Arc<str>, Val)>, crate::QueryError> {
-        let graph = self.graph(g);
-        let mut out: Vec<(Arc<str>, Val)> = Vec::new();
-        for (p, i) in graph.schema().edge_properties().iter().zip(0u16..) {
-            let v = graph.edge_prop(e, PropId(i))?;
-            if !v.is_null() {
-                out.push((p.name.as_str().into(), v.into()));
-            }
-        }
-        out.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(out)
+        records.sort();
+        records.dedup();
+        let text = |name: &str, s: &str| -> (Arc<str>, Val) { (name.into(), Val::str(s)) };
+        let record = |(r, pointer): &(SourceRecord, String)| {
+            Val::Record(
+                [
+                    text("sha256", &r.sha256),
+                    text("file_sha256", &r.file_sha256),
+                    text("connector", &r.connector),
+                    text("operation", &r.operation),
+                    text("params", &r.params),
+                    text("account", &r.account),
+                    text("region", &r.region),
+                    text("fetched_at", &r.fetched_at),
+                    text("pointer", pointer),
+                ]
+                .into(),
+            )
+        };
+        // A node's own records are what an API said.
+        let class = weakest.map_or(Evidence::Direct.name(), Evidence::name);
+        let list = Val::List(records.iter().map(record).collect());
+        Ok(Val::Record([("class".into(), Val::str(class)), ("records".into(), list)].into()))
     }
 }

@@ -16,6 +16,7 @@ use sv0_graph::{EdgeId, GraphView, NodeType};
 
 use crate::ast::{SetOp, Span};
 use crate::diag::{Code, QueryError};
+use crate::elements::stored;
 use crate::plan::{Linear, MatchOp, Op, Plan};
 use crate::val::Val;
 
@@ -73,8 +74,11 @@ type Candidates = HashMap<(u8, Option<NodeType>), Rc<Vec<u32>>>;
 pub(crate) struct Exec<'a, G> {
     pub plan: &'a Plan,
     pub graphs: &'a [&'a G],
+    /// By graph: whether its schema is an open one.
+    open: Vec<bool>,
     pub params: Vec<Val>,
-    pub now: i64,
+    /// The caller's time; each graph has its own otherwise.
+    pub now: Option<i64>,
     pub budget: Budget<'a>,
     work: Cell<u64>,
     steps: Cell<u64>,
@@ -87,10 +91,17 @@ pub(crate) struct Exec<'a, G> {
 }
 
 impl<'a, G: GraphView> Exec<'a, G> {
-    pub(crate) fn new(plan: &'a Plan, graphs: &'a [&'a G], params: Vec<Val>, now: i64, budget: Budget<'a>) -> Self {
+    pub(crate) fn new(
+        plan: &'a Plan,
+        graphs: &'a [&'a G],
+        params: Vec<Val>,
+        now: Option<i64>,
+        budget: Budget<'a>,
+    ) -> Self {
         Self {
             plan,
             graphs,
+            open: graphs.iter().map(|g| g.schema().is_open()).collect(),
             params,
             now,
             budget,
@@ -111,6 +122,11 @@ impl<'a, G: GraphView> Exec<'a, G> {
 
     pub(crate) fn graph(&self, g: u8) -> &'a G {
         self.graphs[usize::from(g)]
+    }
+
+    /// A value that a graph stores.
+    pub(crate) fn stored(&self, g: u8, v: sv0_graph::Value) -> Val {
+        stored(self.open[usize::from(g)], v)
     }
 
     /// Counts adjacency entries.
@@ -194,9 +210,14 @@ impl<'a, G: GraphView> Exec<'a, G> {
 
     /// Runs the whole plan.
     pub(crate) fn run(&self) -> Result<Vec<Vec<Val>>, QueryError> {
+        self.parts(&self.plan.parts, &vec![Val::Unset; self.plan.slots])
+    }
+
+    /// Runs pipelines, each on one row, and what stands between them.
+    fn parts(&self, parts: &[(Option<SetOp>, Linear)], row: &Row) -> Result<Vec<Vec<Val>>, QueryError> {
         let mut result: Vec<Vec<Val>> = Vec::new();
-        for (op, linear) in &self.plan.parts {
-            let part = self.linear(linear)?;
+        for (op, linear) in parts {
+            let part = self.linear(linear, row)?;
             result = match op {
                 None => part,
                 Some(op) => self.combine(*op, result, part)?,
@@ -205,9 +226,9 @@ impl<'a, G: GraphView> Exec<'a, G> {
         Ok(result)
     }
 
-    fn linear(&self, l: &Linear) -> Result<Vec<Vec<Val>>, QueryError> {
+    fn linear(&self, l: &Linear, row: &Row) -> Result<Vec<Vec<Val>>, QueryError> {
         let mut rows = Vec::new();
-        let mut row: Row = vec![Val::Unset; self.plan.slots];
+        let mut row: Row = row.clone();
         self.ops(&l.ops, &mut row, &mut |r| {
             rows.push(l.output.iter().map(|s| finished(&r[*s])).collect());
             GO
@@ -259,19 +280,54 @@ impl<'a, G: GraphView> Exec<'a, G> {
         Ok(out)
     }
 
-    /// Nodes compare by their outer key, so that results of several graphs can be combined.
+    /// Nodes, edges and paths compare by their outer keys, so that results of several graphs can be combined.
     fn outer_key(&self, v: &Val, out: &mut Vec<u8>) -> Result<(), QueryError> {
-        if let Val::Node(g, n) = v
-            && self.graphs.len() > 1
-        {
-            let k = self.graph(*g).key(*n)?;
-            for part in [&k.source, &k.id] {
-                out.extend((part.len() as u64).to_le_bytes());
-                out.extend(part.as_bytes());
-            }
+        if self.graphs.len() < 2 {
+            v.group_key(out);
             return Ok(());
         }
-        v.group_key(out);
+        let text = |s: &str, out: &mut Vec<u8>| {
+            out.extend((s.len() as u64).to_le_bytes());
+            out.extend(s.as_bytes());
+        };
+        let node = |g: u8, n: u32, out: &mut Vec<u8>| -> Result<(), QueryError> {
+            let k = self.graph(g).key(n)?;
+            text(&k.source, out);
+            text(&k.id, out);
+            Ok(())
+        };
+        let edge = |g: u8, e: EdgeId, out: &mut Vec<u8>| -> Result<(), QueryError> {
+            let r = self.graph(g).edge(e)?;
+            text(&self.graph(g).schema().edge_type(r.ty).name, out);
+            text(&r.key, out);
+            node(g, r.from, out)?;
+            node(g, r.to, out)
+        };
+        match v {
+            Val::Node(g, n) => {
+                out.push(b'n');
+                node(*g, *n, out)?;
+            }
+            Val::Edge(g, e) => {
+                out.push(b'e');
+                edge(*g, *e, out)?;
+            }
+            Val::Path(p) => {
+                out.push(b'p');
+                out.extend((p.nodes.len() as u64).to_le_bytes());
+                p.nodes.iter().try_for_each(|n| node(p.graph, *n, out))?;
+                p.edges.iter().try_for_each(|e| edge(p.graph, *e, out))?;
+            }
+            Val::List(l) => {
+                out.push(b'l');
+                out.extend((l.len() as u64).to_le_bytes());
+                l.iter().try_for_each(|v| self.outer_key(v, out))?;
+            }
+            v => {
+                out.push(b'v');
+                v.group_key(out);
+            }
+        }
         Ok(())
     }
 
@@ -281,6 +337,15 @@ impl<'a, G: GraphView> Exec<'a, G> {
         if split(ops).is_none() {
             return self.stream(ops, row, sink);
         }
+        // Rows that are held count until the next projection has seen them.
+        let counted = self.rows.get();
+        let flow = self.projections(ops, row, counted, sink);
+        self.rows.set(counted);
+        flow
+    }
+
+    fn projections(&self, ops: &[Op], row: &mut Row, counted: u64, sink: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
+        let split = |ops: &[Op]| ops.iter().position(|o| matches!(o, Op::Project(_)));
         // A projection sees all rows before it; between projections rows are held.
         let (mut ops, mut rows, mut held) = (ops, vec![row.clone()], 0u64);
         while let Some(at) = split(ops) {
@@ -288,6 +353,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
             let mut now = 0;
             let projected = self.project(p, &ops[..at], rows, &mut now)?;
             self.release(std::mem::replace(&mut held, now));
+            self.rows.set(counted + projected.len() as u64);
             rows = Vec::with_capacity(projected.len());
             for mut r in projected {
                 let keep = match &p.filter {
@@ -370,6 +436,38 @@ impl<'a, G: GraphView> Exec<'a, G> {
                 GO
             }
             Op::Match(m) => self.match_op(m, row, &mut |r| self.stream(rest, r, sink)),
+            Op::Optional { ops, binds } => {
+                let mut any = false;
+                let flow = self.stream(ops, row, &mut |r| {
+                    any = true;
+                    self.stream(rest, r, sink)
+                })?;
+                if flow.is_continue() && !any {
+                    binds.iter().for_each(|s| row[*s] = Val::Null);
+                    return self.stream(rest, row, sink);
+                }
+                Ok(flow)
+            }
+            Op::Call { optional, parts, into } => {
+                let mut found = self.parts(parts, row)?;
+                if found.is_empty() && *optional {
+                    found.push(vec![Val::Null; into.len()]);
+                }
+                let bytes = found.iter().flatten().map(Val::weight).sum();
+                self.charge(bytes)?;
+                for values in found {
+                    self.step(1)?;
+                    for (slot, v) in into.iter().zip(values) {
+                        row[*slot] = v;
+                    }
+                    if self.stream(rest, row, sink)?.is_break() {
+                        self.release(bytes);
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+                self.release(bytes);
+                GO
+            }
             Op::Project(_) => GO,
         }
     }

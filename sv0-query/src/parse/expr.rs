@@ -1,6 +1,7 @@
 //! Expressions.
 
-use super::{Builder, P, R, Rule, parts, pattern_subquery, span, trimmed};
+use super::pattern::pattern_subquery;
+use super::{Builder, P, R, Rule, parts, span, trimmed};
 use crate::ast::{
     ArithOp, Clause, CmpOp, Element, Expr, ExprKind, Linear, Literal, Name, Quant, Span, Subquery, TextOp,
 };
@@ -33,6 +34,7 @@ impl Builder<'_> {
         | Rule::and_e
         | Rule::not_e
         | Rule::cmp_e
+        | Rule::pred_e
         | Rule::add_e
         | Rule::mul_e
         | Rule::unary_e
@@ -49,7 +51,7 @@ impl Builder<'_> {
         }
         let at = trimmed(self.text, span(&p));
         let levels = match p.as_rule() {
-            Rule::cmp_e => 2 * parts(p.clone()).count().saturating_sub(1),
+            Rule::cmp_e | Rule::pred_e => 2 * parts(p.clone()).count().saturating_sub(1),
             Rule::add_e | Rule::mul_e => parts(p.clone()).count() / 2,
             Rule::not_e | Rule::unary_e | Rule::postfix => parts(p.clone()).count().saturating_sub(1),
             // A query in a query: whoever walks one goes through many calls a level.
@@ -83,6 +85,7 @@ impl Builder<'_> {
                 Ok(x)
             }
             Rule::cmp_e => self.comparison(p),
+            Rule::pred_e => self.predicate(p),
             Rule::add_e | Rule::mul_e => {
                 let mut i = parts(p);
                 let mut acc = self.expr_of(i.next(), at)?;
@@ -159,7 +162,31 @@ impl Builder<'_> {
             Rule::case_e => self.case(p),
             Rule::cast_e => {
                 let mut i = parts(p);
-                e(ExprKind::Cast(self.boxed(i.next(), at)?, self.name_of(i.next(), at)?))
+                let value = self.boxed(i.next(), at)?;
+                let ty = i.next().ok_or_else(|| self.err(at, "a type is missing"))?;
+                let here = trimmed(self.text, span(&ty));
+                let name = match parts(ty).next() {
+                    Some(n) => self.ident(n),
+                    None => Name { text: "TIMESTAMP".into(), span: here },
+                };
+                e(ExprKind::Cast(value, name))
+            }
+            Rule::typed_lit => {
+                let (mut name, mut arg) = ("timestamp", None);
+                for c in parts(p) {
+                    if c.as_rule() == Rule::string {
+                        arg = Some(self.expr(c)?);
+                    } else {
+                        let word = c.as_str().to_lowercase();
+                        if word.starts_with("duration") {
+                            name = "duration";
+                        } else if word == "date" {
+                            name = "date";
+                        }
+                    }
+                }
+                let args = arg.into_iter().collect();
+                e(ExprKind::Call { name: name.into(), args, distinct: false, star: false })
             }
             Rule::exists_e => e(ExprKind::Exists(Box::new(self.subquery(p)?))),
             Rule::count_e => e(ExprKind::Count(Box::new(self.subquery(p)?))),
@@ -322,39 +349,51 @@ impl Builder<'_> {
         Err(QueryError::one(d.help("write `[x IN list WHERE … | …]`")))
     }
 
+    /// `a < b < c`: each with the next.
     pub(super) fn comparison(&self, p: P<'_>) -> R<Expr> {
         let at = span(&p);
-        let mut i = parts(p);
-        let first = self.expr_of(i.next(), at)?;
+        let mut i = parts(p).peekable();
+        let mut left = self.expr_of(i.next(), at)?;
         let mut acc: Option<Expr> = None;
-        let mut left = first;
+        while let Some(op) = i.next() {
+            let o = match op.as_str() {
+                "=" => CmpOp::Eq,
+                "<>" | "!=" => CmpOp::Ne,
+                "<" => CmpOp::Lt,
+                "<=" => CmpOp::Le,
+                ">" => CmpOp::Gt,
+                _ => CmpOp::Ge,
+            };
+            let right = self.expr_of(i.next(), at)?;
+            let here = (at.0, right.span.1);
+            let wrap = |kind| Expr { kind, span: here };
+            let next = if i.peek().is_some() {
+                right.clone()
+            } else {
+                Expr { kind: ExprKind::Lit(Literal::Null), span: here }
+            };
+            let l = std::mem::replace(&mut left, next);
+            let e = wrap(ExprKind::Cmp(o, Box::new(l), Box::new(right)));
+            acc = Some(match acc {
+                None => e,
+                Some(a) => wrap(ExprKind::And(Box::new(a), Box::new(e))),
+            });
+        }
+        Ok(acc.unwrap_or(left))
+    }
+
+    /// What is asked about one value.
+    pub(super) fn predicate(&self, p: P<'_>) -> R<Expr> {
+        let at = span(&p);
+        let mut i = parts(p);
+        let mut left = self.expr_of(i.next(), at)?;
         for tail in i {
             let sp = (at.0, trimmed(self.text, span(&tail)).1);
-            let mut t = parts(tail);
-            let Some(op) = t.next() else { continue };
+            let Some(op) = parts(tail).next() else { continue };
             let wrap = |kind| Expr { kind, span: sp };
             let neg = |p: &P<'_>| parts(p.clone()).any(|c| c.as_rule() == Rule::neg);
-            let l = Box::new(left.clone());
-            let one = match op.as_rule() {
-                Rule::cmp_op => {
-                    let o = match op.as_str() {
-                        "=" => CmpOp::Eq,
-                        "<>" | "!=" => CmpOp::Ne,
-                        "<" => CmpOp::Lt,
-                        "<=" => CmpOp::Le,
-                        ">" => CmpOp::Gt,
-                        _ => CmpOp::Ge,
-                    };
-                    let r = self.expr_of(t.next(), at)?;
-                    // a < b < c means a < b and b < c
-                    left = r.clone();
-                    let e = wrap(ExprKind::Cmp(o, l, Box::new(r)));
-                    acc = Some(match acc {
-                        None => e,
-                        Some(a) => wrap(ExprKind::And(Box::new(a), Box::new(e))),
-                    });
-                    continue;
-                }
+            let l = Box::new(left);
+            left = match op.as_rule() {
                 Rule::is_null => wrap(ExprKind::IsNull(l, neg(&op))),
                 Rule::is_truth => {
                     let v = parts(op.clone()).find_map(|c| match c.as_rule() {
@@ -397,10 +436,8 @@ impl Builder<'_> {
                     wrap(ExprKind::Text(o, l, rhs))
                 }
             };
-            left = one;
-            acc = None;
         }
-        Ok(acc.unwrap_or(left))
+        Ok(left)
     }
 
     pub(super) fn case(&self, p: P<'_>) -> R<Expr> {
@@ -427,9 +464,9 @@ impl Builder<'_> {
             && b.as_rule() == Rule::match_body
         {
             let m = self.match_body(b, false)?;
-            return Ok(Subquery { linear: Linear { graph: None, clauses: vec![Clause::Match(m)] } });
+            return Ok(Subquery { linear: Linear { graph: None, clauses: vec![Clause::Match(m)] }, bare: false });
         }
-        Ok(Subquery { linear: self.linear(inner)? })
+        Ok(Subquery { linear: self.linear(inner)?, bare: false })
     }
 
     pub(super) fn call(&self, p: P<'_>) -> R<Expr> {
@@ -458,7 +495,11 @@ impl Builder<'_> {
             && filter.is_none()
             && matches!(&args[..], [Expr { kind: ExprKind::Exists(_), .. }])
         {
-            return args.pop().ok_or_else(|| self.err(at, "empty pattern"));
+            let mut only = args.pop().ok_or_else(|| self.err(at, "empty pattern"))?;
+            if let ExprKind::Exists(s) = &mut only.kind {
+                s.bare = false;
+            }
+            return Ok(only);
         }
         let Some(filter) = filter else {
             return Ok(Expr { kind: ExprKind::Call { name: name.into(), args, distinct, star }, span: at });

@@ -69,11 +69,7 @@ fn run(s: &Snapshot, c: &Json) -> Result<(Vec<Json>, Vec<String>), QueryError> {
 }
 
 /// Cases that the language doesn't hold yet, each with its reason; one that passes fails the run.
-const SKIPPED: &[(&str, &str)] = &[
-    ("optional-exists-005", "OPTIONAL { … } blocks: issue «the query language, whole»"),
-    ("optional-exists-036", "CALL subqueries: issue «the query language, whole»"),
-    ("optional-exists-037", "CALL subqueries: issue «the query language, whole»"),
-];
+const SKIPPED: &[(&str, &str)] = &[];
 
 #[test]
 fn all_cases() {

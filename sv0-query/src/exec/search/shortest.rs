@@ -164,13 +164,18 @@ impl<G: GraphView> Exec<'_, G> {
                         if !search.wants(other, *to, distance, all) {
                             continue;
                         }
+                        // An edge that an earlier clause found must be this one.
+                        let before = e.slot.map(|s| row[s].clone()).filter(|v| !matches!(v, Val::Unset));
+                        if before.as_ref().is_some_and(|v| *v != Val::Edge(graph, edge)) {
+                            continue;
+                        }
                         if !e.filters.is_empty() {
                             if let Some(s) = e.slot {
                                 row[s] = Val::Edge(graph, edge);
                             }
                             let ok = self.filters(e, row);
                             if let Some(s) = e.slot {
-                                row[s] = Val::Unset;
+                                row[s] = before.unwrap_or(Val::Unset);
                             }
                             match ok {
                                 Ok(true) => {}
