@@ -19,6 +19,14 @@ const EXAMPLES: &str = "Examples:
 
 Exit codes: 0 done; 1 done, and the answer is no; 2 bad usage or input; 3 couldn't finish.";
 
+const QUERY_EXAMPLES: &str = "Examples:
+  sv0 query acme.sv0 \"MATCH (i:identity)-[:HAS_ROLE]->(r) RETURN i.name, r.name\"
+  sv0 query acme.sv0 --explain \"MATCH (i:identity)-[:authority]->{1,6}(t:resource) RETURN DISTINCT i.id, t.id\"
+  sv0 query acme.sv0 \"AT SNAPSHOT 1 MATCH (i:identity) RETURN count(*) AS n\"
+  sv0 query acme.sv0 \"USE diff(1, 2) MATCH (n) WHERE n:added RETURN n.id\"
+  sv0 query --graph small.json \"MATCH (a)-[e]->(b) RETURN id(a), type(e), id(b)\"
+  sv0 query acme.sv0 --canonical \"MATCH (n) WITH n.type AS t, count(*) AS c RETURN t, c\"";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Read sources, commit a snapshot, run the rules, print findings
@@ -35,12 +43,20 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Run one query
     #[command(
-        after_help = "Example:\n  sv0 query acme.sv0 \"MATCH (i:identity)-[:HAS_ROLE]->(r) RETURN i.name, r.name\""
+        after_help = QUERY_EXAMPLES
     )]
     Query(QueryArgs),
     /// Query interactively; with standard input from a pipe, one JSON line a query
     #[command(after_help = "Example:\n  echo 'MATCH (i:identity) RETURN count(*) AS n' | sv0 shell acme.sv0")]
     Shell(ShellArgs),
+    /// One node: properties, edges by type, owners, what it reaches, evidence
+    #[command(
+        after_help = "Examples:\n  sv0 show acme.sv0 deploy-bot\n  sv0 show acme.sv0 entra:acme:sp-legacy-etl --format json"
+    )]
+    Show(ShowArgs),
+    /// How one node gets to another, along the flow of authority
+    #[command(after_help = "Example:\n  sv0 paths acme.sv0 --from deploy-bot --to platform-admin --max-hops 6")]
+    Paths(PathsArgs),
     /// Print node types, kinds, edge types with allowed pairs, properties
     #[command(after_help = "Example:\n  sv0 schema --format json-schema")]
     Schema(SchemaArgs),
@@ -279,24 +295,39 @@ pub(crate) struct Limits {
     /// Adjacency entries touched; default: no limit
     #[arg(long, value_name = "N")]
     pub max_work: Option<u64>,
+    /// Where a limit is met, give the rows that were found, marked as truncated, instead of an error
+    #[arg(long)]
+    pub truncate: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct QueryArgs {
-    /// The store
-    pub store: PathBuf,
+    /// The store; with --graph, the query
+    #[arg(required_unless_present = "graph")]
+    pub store: Option<PathBuf>,
     /// The query
-    #[arg(required_unless_present = "file")]
     pub query: Option<String>,
+    /// Query a small graph in JSON instead of a store; `-` is standard input
+    #[arg(long, value_name = "G.json", conflicts_with = "at")]
+    pub graph: Option<PathBuf>,
     /// Read the query from a file
     #[arg(long, value_name = "FILE", conflicts_with = "query")]
     pub file: Option<PathBuf>,
-    /// A parameter: a JSON value, or a text
+    /// A parameter: a JSON value, or a text; `$$name=SNAP` and `$$name=diff(A,B)` give a graph to `USE $$name`
     #[arg(long = "param", value_name = "K=V")]
     pub params: Vec<String>,
     /// The snapshot: number, date or name; default: the newest
     #[arg(long, value_name = "SNAP")]
     pub at: Option<String>,
+    /// Print the plan instead of running
+    #[arg(long, conflicts_with_all = ["profile", "canonical"])]
+    pub explain: bool,
+    /// Run, and print what each operator did to standard error
+    #[arg(long)]
+    pub profile: bool,
+    /// Print the query in canonical GQL instead of running it
+    #[arg(long)]
+    pub canonical: bool,
     #[command(flatten)]
     pub limits: Limits,
     /// Output format; table on a terminal, else json
@@ -307,12 +338,59 @@ pub(crate) struct QueryArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ShellArgs {
     /// The store
-    pub store: PathBuf,
+    #[arg(required_unless_present = "graph")]
+    pub store: Option<PathBuf>,
+    /// Query a small graph in JSON instead of a store
+    #[arg(long, value_name = "G.json", conflicts_with_all = ["at", "store"])]
+    pub graph: Option<PathBuf>,
     /// The snapshot: number, date or name; default: the newest
     #[arg(long, value_name = "SNAP")]
     pub at: Option<String>,
     #[command(flatten)]
     pub limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The store
+    pub store: PathBuf,
+    /// The node: source:id, an id, or a name
+    pub key: String,
+    /// The snapshot: number, date or name; default: the newest
+    #[arg(long, value_name = "SNAP")]
+    pub at: Option<String>,
+    /// Output format
+    #[arg(long)]
+    pub format: Option<DocumentFormat>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PathsArgs {
+    /// The store
+    pub store: PathBuf,
+    /// Where the paths start: source:id, an id, or a name
+    #[arg(long, value_name = "KEY")]
+    pub from: String,
+    /// Where they end
+    #[arg(long, value_name = "KEY")]
+    pub to: String,
+    /// The longest path, in edges
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub max_hops: u32,
+    /// How many paths, the shortest first
+    #[arg(long, value_name = "K", default_value_t = 5)]
+    pub count: u32,
+    /// Along these edge types, classes or groups
+    #[arg(long, value_name = "TYPES", default_value = "authority|hierarchy|escalation")]
+    pub along: String,
+    /// The snapshot: number, date or name; default: the newest
+    #[arg(long, value_name = "SNAP")]
+    pub at: Option<String>,
+    #[command(flatten)]
+    pub limits: Limits,
+    /// Output format
+    #[arg(long)]
+    pub format: Option<DocumentFormat>,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@
 //! | `clock` | time limits |
 
 mod args;
+mod catalog;
 mod clock;
 mod commands;
 mod failure;
@@ -39,6 +40,8 @@ fn main() -> ExitCode {
         Command::Check(a) => assess::check(&a),
         Command::Query(a) => query::run(&a),
         Command::Shell(a) => shell::run(&a),
+        Command::Show(a) => commands::node::show(&a),
+        Command::Paths(a) => commands::node::paths(&a),
         Command::Schema(a) => schema::run(&a),
         Command::Rules { command } => match command {
             RulesCommand::List(a) => rules::list(&a),

@@ -23,6 +23,11 @@ pub(crate) fn clean(s: &str) -> String {
     out
 }
 
+/// [`clean`], but lines stay lines.
+pub(crate) fn clean_lines(s: &str) -> String {
+    s.split('\n').map(clean).collect::<Vec<_>>().join("\n")
+}
+
 /// [`clean`], cut at a width.
 pub(crate) fn short(s: &str, width: usize) -> String {
     let c = clean(s);

@@ -281,6 +281,10 @@ impl GraphView for Graph {
         either!(self, g => g.time())
     }
 
+    fn node_count(&self, ty: Option<NodeType>) -> Option<u64> {
+        either!(self, g => g.node_count(ty))
+    }
+
     fn node_change(&self, node: u32) -> Option<Change> {
         either!(self, g => g.node_change(node))
     }

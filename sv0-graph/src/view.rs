@@ -139,6 +139,11 @@ pub trait GraphView {
     /// The view's time (the newest observation), microseconds since 1970, UTC.
     fn time(&self) -> i64;
 
+    /// How many nodes of a type there are, or in all, where that is known without counting.
+    fn node_count(&self, _ty: Option<NodeType>) -> Option<u64> {
+        None
+    }
+
     /// What became of a node, where the view compares two snapshots.
     fn node_change(&self, _node: u32) -> Option<Change> {
         None

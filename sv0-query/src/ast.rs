@@ -514,6 +514,51 @@ impl Expr {
             }
         }
     }
+
+    /// The same, to be changed.
+    pub(crate) fn children_mut(&mut self) -> Vec<&mut Expr> {
+        use ExprKind as K;
+        match &mut self.kind {
+            K::Lit(_) | K::Param(_) | K::Var(_) | K::Exists(_) | K::Count(_) | K::Value(_) => vec![],
+            K::Prop(a, _)
+            | K::Neg(a)
+            | K::Not(a)
+            | K::IsNull(a, _)
+            | K::IsTruth(a, ..)
+            | K::HasLabel(a, _)
+            | K::Cast(a, _) => vec![a],
+            K::Index(a, b)
+            | K::Cmp(_, a, b)
+            | K::Arith(_, a, b)
+            | K::And(a, b)
+            | K::Or(a, b)
+            | K::Xor(a, b)
+            | K::In(a, b)
+            | K::Text(_, a, b)
+            | K::ListPred(_, _, a, b) => vec![a, b],
+            K::IsEnd { node, edge, .. } => vec![node, edge],
+            K::Slice(a, b, c) => {
+                let mut v: Vec<&mut Expr> = vec![a];
+                v.extend(b.as_deref_mut());
+                v.extend(c.as_deref_mut());
+                v
+            }
+            K::List(l) => l.iter_mut().collect(),
+            K::Call { args, .. } => args.iter_mut().collect(),
+            K::Case { subject, arms, otherwise } => {
+                let mut v: Vec<&mut Expr> = subject.as_deref_mut().into_iter().collect();
+                v.extend(arms.iter_mut().flat_map(|(a, b)| [a, b]));
+                v.extend(otherwise.as_deref_mut());
+                v
+            }
+            K::ListComp { list, filter, map, .. } => {
+                let mut v: Vec<&mut Expr> = vec![list];
+                v.extend(filter.as_deref_mut());
+                v.extend(map.as_deref_mut());
+                v
+            }
+        }
+    }
 }
 
 /// Calls `f` with every pipeline of a query, those in subqueries included.

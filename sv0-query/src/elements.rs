@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use sv0_graph::{EdgeId, GraphView, PropId, Value};
+use sv0_graph::{EdgeId, GraphError, GraphView, PropId, Value};
 
-use crate::diag::QueryError;
 use crate::val::Val;
 
 /// A stored value as a value of the language. In an open schema it is the JSON text of any value.
@@ -32,8 +31,8 @@ fn from_json(j: serde_json::Value) -> Val {
 /// A node's labels: its type, its kind and its tags; over an open schema its labels alone.
 ///
 /// # Errors
-/// [`QueryError`] if the file under the graph can't be read.
-pub fn labels<G: GraphView>(graph: &G, node: u32) -> Result<Vec<Arc<str>>, QueryError> {
+/// [`GraphError`] if the file under the graph can't be read.
+pub fn labels<G: GraphView>(graph: &G, node: u32) -> Result<Vec<Arc<str>>, GraphError> {
     let schema = graph.schema();
     let mut out: Vec<Arc<str>> = Vec::new();
     if !schema.is_open() {
@@ -50,8 +49,8 @@ pub fn labels<G: GraphView>(graph: &G, node: u32) -> Result<Vec<Arc<str>>, Query
 /// A node's properties that are known, by name.
 ///
 /// # Errors
-/// [`QueryError`] if the file under the graph can't be read.
-pub fn node_properties<G: GraphView>(graph: &G, node: u32) -> Result<Vec<(Arc<str>, Val)>, QueryError> {
+/// [`GraphError`] if the file under the graph can't be read.
+pub fn node_properties<G: GraphView>(graph: &G, node: u32) -> Result<Vec<(Arc<str>, Val)>, GraphError> {
     let schema = graph.schema();
     let mut out = Vec::new();
     for (p, i) in schema.node_properties().iter().zip(0u16..).filter(|(p, _)| !p.name.starts_with(':')) {
@@ -67,8 +66,8 @@ pub fn node_properties<G: GraphView>(graph: &G, node: u32) -> Result<Vec<(Arc<st
 /// An edge's properties that are known, by name.
 ///
 /// # Errors
-/// [`QueryError`] if the file under the graph can't be read.
-pub fn edge_properties<G: GraphView>(graph: &G, edge: EdgeId) -> Result<Vec<(Arc<str>, Val)>, QueryError> {
+/// [`GraphError`] if the file under the graph can't be read.
+pub fn edge_properties<G: GraphView>(graph: &G, edge: EdgeId) -> Result<Vec<(Arc<str>, Val)>, GraphError> {
     let schema = graph.schema();
     let mut out = Vec::new();
     for (p, i) in schema.edge_properties().iter().zip(0u16..) {

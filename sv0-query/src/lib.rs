@@ -28,8 +28,11 @@ mod bind;
 mod diag;
 mod elements;
 mod exec;
+mod explain;
 mod parse;
 mod plan;
+mod print;
+mod reverse;
 pub mod time;
 mod val;
 
@@ -38,7 +41,8 @@ use std::sync::Arc;
 
 pub use diag::{Code, Diagnostic, QueryError};
 pub use elements::{edge_properties, labels, node_properties};
-pub use exec::{Budget, Stats, Stop};
+pub use exec::{Budget, Stats, Stop, Truncated};
+pub use explain::{Explain, Measured, Operator};
 pub use parse::{MAX_NESTING, MAX_TEXT, parse};
 pub use sv0_graph;
 use sv0_graph::{GraphView, Value};
@@ -60,12 +64,69 @@ pub struct CheckOptions {
     pub strict: bool,
     /// Names that `USE` may give beside the default graph.
     pub graphs: Vec<Arc<str>>,
+    /// Those of them that compare two snapshots: their elements carry `added`, `removed`, `changed` or `same`.
+    pub compared: Vec<Arc<str>>,
+    /// What the planner may do.
+    pub rewrites: Rewrites,
+}
+
+/// What the planner may make of a query, each by its name. None of them changes an answer; tests compare all with none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rewrites {
+    /// `push-filters`: conditions on one element are tested where the element is met.
+    pub push_filters: bool,
+    /// `key-lookup`: `n.id = …` finds the node by its key.
+    pub key_lookup: bool,
+    /// `join-order`: the patterns of a MATCH run in the order of how much they are known to say.
+    pub join_order: bool,
+    /// `reachability`: where only a path's ends are used and not how often, one witness a pair is searched.
+    pub reachability: bool,
+    /// `direction`: enumeration starts at the end with fewer nodes.
+    pub direction: bool,
+    /// `early-stop`: `COUNT { … } > n` stops behind the row that decides.
+    pub early_stop: bool,
+}
+
+impl Default for Rewrites {
+    fn default() -> Self {
+        Self::all(true)
+    }
+}
+
+impl Rewrites {
+    /// Their names.
+    pub const NAMES: [&'static str; 6] =
+        ["push-filters", "key-lookup", "join-order", "reachability", "direction", "early-stop"];
+
+    /// All of them, or none.
+    #[must_use]
+    pub fn all(on: bool) -> Self {
+        Self { push_filters: on, key_lookup: on, join_order: on, reachability: on, direction: on, early_stop: on }
+    }
+
+    /// Switches one; answers whether there is one of that name.
+    pub fn set(&mut self, name: &str, on: bool) -> bool {
+        let which = match name {
+            "push-filters" => &mut self.push_filters,
+            "key-lookup" => &mut self.key_lookup,
+            "join-order" => &mut self.join_order,
+            "reachability" => &mut self.reachability,
+            "direction" => &mut self.direction,
+            "early-stop" => &mut self.early_stop,
+            _ => return false,
+        };
+        *which = on;
+        true
+    }
 }
 
 /// A checked query, ready to run, any number of times.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     plan: plan::Plan,
+    text: Arc<str>,
+    canonical: Arc<str>,
+    prefix: Option<ast::Prefix>,
     /// What is doubtful about it.
     pub warnings: Vec<Diagnostic>,
 }
@@ -90,6 +151,8 @@ pub struct QueryResult {
     pub rows: Vec<Vec<Val>>,
     /// What the run did.
     pub stats: Stats,
+    /// Why and where it was cut, if it was ([`Budget::truncate`]).
+    pub truncated: Option<Truncated>,
 }
 
 impl Query {
@@ -123,6 +186,34 @@ impl Query {
         out
     }
 
+    /// The query in canonical GQL, on one line.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        print::canonical(&self.ast)
+    }
+
+    /// The query in canonical GQL, a clause a line.
+    #[must_use]
+    pub fn pretty(&self) -> String {
+        print::pretty(&self.ast)
+    }
+
+    /// The query with each path pattern written from its other end, for tests: its rows must be the same. `None` where they
+    /// need not be (paths, group lists, a selector's choice, LIMIT).
+    #[must_use]
+    pub fn reversed(&self) -> Option<Self> {
+        reverse::reversed(&self.ast).and_then(|a| Self::from_ast(&a).ok())
+    }
+
+    /// The query of a syntax tree: what a host put together or changed. Its text is the canonical one.
+    ///
+    /// # Errors
+    /// [`QueryError`] where the tree can't be written as text that reads as it: a name or a nesting that the grammar
+    /// doesn't allow.
+    pub fn from_ast(ast: &ast::Query) -> Result<Self, QueryError> {
+        Self::parse(&print::canonical(ast))
+    }
+
     /// The text.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -135,7 +226,7 @@ impl Query {
     /// All of the query's errors at once.
     pub fn prepare<G: GraphView>(&self, graph: &G, options: &CheckOptions) -> Result<Prepared, QueryError> {
         let known = |label: &str| knows_label(graph, label);
-        self.check(graph.schema(), &known, options)
+        self.bind(graph.schema(), &known, &|ty| graph.node_count(ty), options)
     }
 
     /// Checks the query against a schema alone (rules, editors).
@@ -148,11 +239,16 @@ impl Query {
         known_label: &dyn Fn(&str) -> bool,
         options: &CheckOptions,
     ) -> Result<Prepared, QueryError> {
-        if self.ast.prefix.is_some() {
-            // Running what was only to be explained would surprise.
-            let d = Diagnostic::new(Code::Unsupported, (0, 7), "EXPLAIN and PROFILE aren't supported yet");
-            return Err(QueryError::one(d.help("leave the word out to run the query")));
-        }
+        self.bind(schema, known_label, &|_| None, options)
+    }
+
+    fn bind(
+        &self,
+        schema: &sv0_graph::Schema,
+        known_label: &dyn Fn(&str) -> bool,
+        count: &dyn Fn(Option<sv0_graph::NodeType>) -> Option<u64>,
+        options: &CheckOptions,
+    ) -> Result<Prepared, QueryError> {
         let mut graphs: Vec<Arc<str>> = vec!["".into()];
         graphs.extend(options.graphs.iter().cloned());
         let set = bind::Settings {
@@ -161,9 +257,16 @@ impl Query {
             strict: options.strict,
             known_label,
             graphs: &graphs,
+            compared: &options.compared,
+            rewrites: options.rewrites,
+            count,
         };
         let (plan, errors, warnings) = bind::bind(&self.ast, &self.text, &set);
-        if errors.is_empty() { Ok(Prepared { plan, warnings }) } else { Err(QueryError { diagnostics: errors }) }
+        if !errors.is_empty() {
+            return Err(QueryError { diagnostics: errors });
+        }
+        let canonical = self.canonical().into();
+        Ok(Prepared { plan, text: self.text.clone(), canonical, prefix: self.ast.prefix, warnings })
     }
 }
 
@@ -173,7 +276,19 @@ fn knows_label<G: GraphView>(graph: &G, label: &str) -> bool {
     nodes.into_iter().any(|n| matches!(graph.node_prop(n, kind), Ok(Value::Str(s)) if &*s == label))
 }
 
+/// A plan as a result of one column.
+fn lines(e: &Explain, stats: Stats) -> QueryResult {
+    let rows = e.to_string().lines().map(|l| vec![Val::str(l)]).collect();
+    QueryResult { columns: vec!["plan".into()], rows, stats, truncated: None }
+}
+
 impl Prepared {
+    /// The query in canonical GQL.
+    #[must_use]
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
     /// The columns' names.
     #[must_use]
     pub fn columns(&self) -> &[Arc<str>] {
@@ -199,6 +314,60 @@ impl Prepared {
     /// # Errors
     /// As [`Prepared::run`].
     pub fn run_on<G: GraphView>(&self, graphs: &[&G], options: &RunOptions<'_>) -> Result<QueryResult, QueryError> {
+        if self.prefix == Some(ast::Prefix::Explain) {
+            let Some(first) = graphs.first() else {
+                return Err(QueryError::run(Code::UnknownName, None, "no graph was given"));
+            };
+            return Ok(lines(&self.explain(*first), Stats::default()));
+        }
+        let (result, exec) = self.execute(graphs, options, self.prefix.is_some())?;
+        match (self.prefix, graphs.first()) {
+            (Some(_), Some(first)) => {
+                let stats = result.stats;
+                Ok(lines(&self.explained(*first, &|op| exec.measured(op)), stats))
+            }
+            _ => Ok(result),
+        }
+    }
+
+    /// Runs, and answers with the plan and what each operator did (`PROFILE`) beside the result.
+    ///
+    /// # Errors
+    /// As [`Prepared::run`].
+    pub fn profile<G: GraphView>(
+        &self,
+        graphs: &[&G],
+        options: &RunOptions<'_>,
+    ) -> Result<(QueryResult, Explain), QueryError> {
+        let (result, exec) = self.execute(graphs, options, true)?;
+        let Some(first) = graphs.first() else {
+            return Err(QueryError::run(Code::UnknownName, None, "no graph was given"));
+        };
+        let explain = self.explained(*first, &|op| exec.measured(op));
+        Ok((result, explain))
+    }
+
+    /// What the plan does, without running it (`EXPLAIN`): the graph gives its schema and how many nodes there are.
+    #[must_use]
+    pub fn explain<G: GraphView>(&self, graph: &G) -> Explain {
+        self.explained(graph, &|_| None)
+    }
+
+    fn explained<G: GraphView>(&self, graph: &G, measured: explain::Measures<'_>) -> Explain {
+        let count = |ty| graph.node_count(ty);
+        Explain {
+            canonical: self.canonical.to_string(),
+            operators: explain::operators(&self.plan, graph.schema(), &self.text, &count, measured),
+            warnings: self.warnings.clone(),
+        }
+    }
+
+    fn execute<'r, G: GraphView>(
+        &'r self,
+        graphs: &'r [&'r G],
+        options: &RunOptions<'r>,
+        profile: bool,
+    ) -> Result<(QueryResult, exec::Exec<'r, G>), QueryError> {
         let mut params = Vec::new();
         let mut missing = Vec::new();
         for name in &self.plan.params {
@@ -240,8 +409,12 @@ impl Prepared {
             ));
         }
         let _ = first;
-        let exec = exec::Exec::new(&self.plan, graphs, params, options.now, options.budget);
+        let mut exec = exec::Exec::new(&self.plan, graphs, params, options.now, options.budget);
+        if profile {
+            exec = exec.profiled();
+        }
         let rows = exec.run()?;
-        Ok(QueryResult { columns: self.plan.columns.clone(), rows, stats: exec.stats() })
+        let (stats, truncated) = (exec.stats(), exec.truncated());
+        Ok((QueryResult { columns: self.plan.columns.clone(), rows, stats, truncated }, exec))
     }
 }

@@ -72,6 +72,8 @@ pub(crate) struct Project {
     pub skip: Option<CExpr>,
     pub limit: Option<CExpr>,
     pub filter: Option<CExpr>,
+    /// The query's own result: what may be cut where the caller asked for it.
+    pub top: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -124,6 +126,8 @@ pub(crate) struct Pattern {
     pub alternatives: bool,
     /// Only ends matter and how often doesn't: one witness per pair of ends.
     pub ends_only: bool,
+    /// Whether enumeration may start at the other end.
+    pub reversible: bool,
     pub span: Span,
 }
 

@@ -147,7 +147,9 @@ fn run<G: GraphView>(
         }
     }
     let stop = options.stop.map(|s| s(&rule.id));
-    let mut budget = Budget { stop: stop.as_deref(), ..Budget::default() };
+    // A rule may take more than an ad-hoc query: what bounds it is its host's clock.
+    let mut budget =
+        Budget { stop: stop.as_deref(), max_work: None, max_rows: 1_000_000, max_memory: 2 << 30, ..Budget::default() };
     if let Some(m) = options.max_memory {
         budget.max_memory = m;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Value as Json, json};
-use sv0_query::sv0_graph::{EdgeId, GraphError, GraphView, NodeKey, PropId, SourceRecord, Value};
+use sv0_query::sv0_graph::{EdgeId, GraphError, GraphView, NodeKey, SourceRecord, Value};
 use sv0_query::{PathVal, Val, time};
 
 use crate::rule::{Category, Severity};
@@ -162,23 +162,13 @@ pub struct Finding {
 /// A node as others read it.
 pub(crate) fn node<G: GraphView>(g: &G, n: u32, full: bool) -> Result<NodeJson, GraphError> {
     let (mut labels, mut properties) = (None, None);
-    let kind = g.text(n, "kind")?.to_string();
-    let ty = g.node_type(n).map_or("", |t| t.name());
+    // A graph that was written down has labels, and no type that means anything.
+    let open = g.schema().is_open();
+    let kind = if open { String::new() } else { g.text(n, "kind")?.to_string() };
+    let ty = g.node_type(n).filter(|_| !open).map_or("", |t| t.name());
     if full {
-        let mut l = vec![ty.to_owned()];
-        if !kind.is_empty() {
-            l.push(kind.clone());
-        }
-        l.extend(g.prop(n, "tags")?.as_list().iter().map(|t| t.to_string()));
-        labels = Some(l);
-        let mut p = BTreeMap::new();
-        for (d, i) in g.schema().node_properties().iter().zip(0u16..) {
-            let v = g.node_prop(n, PropId(i))?;
-            if !v.is_null() {
-                p.insert(d.name.clone(), stored(&v));
-            }
-        }
-        properties = Some(p);
+        labels = Some(sv0_query::labels(g, n)?.iter().map(|l| l.to_string()).collect());
+        properties = Some(known(sv0_query::node_properties(g, n)?));
     }
     Ok(NodeJson {
         key: g.key(n)?.into(),
@@ -191,16 +181,23 @@ pub(crate) fn node<G: GraphView>(g: &G, n: u32, full: bool) -> Result<NodeJson, 
     })
 }
 
-/// A stored value in JSON.
-fn stored(v: &Value) -> Json {
+/// Properties in JSON.
+fn known(properties: Vec<(std::sync::Arc<str>, Val)>) -> BTreeMap<String, Json> {
+    properties.into_iter().map(|(name, v)| (name.to_string(), plain(&v))).collect()
+}
+
+/// A value without elements of a graph in JSON.
+fn plain(v: &Val) -> Json {
     match v {
-        Value::Null => Json::Null,
-        Value::Bool(b) => json!(b),
-        Value::Int(n) => json!(n),
-        Value::Float(f) => json!(f),
-        Value::Str(s) => json!(&**s),
-        Value::Timestamp(t) => json!(time::format_timestamp(*t)),
-        Value::List(l) => l.iter().map(|s| json!(&**s)).collect(),
+        Val::Null | Val::Unset | Val::Node(..) | Val::Edge(..) | Val::Path(_) => Json::Null,
+        Val::Bool(b) => json!(b),
+        Val::Int(n) => json!(n),
+        Val::Float(f) => json!(f),
+        Val::Str(s) => json!(&**s),
+        Val::Timestamp(t) => json!(time::format_timestamp(*t)),
+        Val::Duration { months, micros } => json!(time::format_duration(*months, *micros)),
+        Val::List(l) => l.iter().map(plain).collect(),
+        Val::Record(r) => r.iter().map(|(k, v)| (k.to_string(), plain(v))).collect(),
     }
 }
 
@@ -236,14 +233,7 @@ pub(crate) fn edge<G: GraphView>(g: &G, e: EdgeId, evidence: bool, full: bool) -
     }
     let mut properties = None;
     if full {
-        let mut p = BTreeMap::new();
-        for (d, i) in g.schema().edge_properties().iter().zip(0u16..) {
-            let v = g.edge_prop(e, PropId(i))?;
-            if !v.is_null() {
-                p.insert(d.name.clone(), stored(&v));
-            }
-        }
-        properties = Some(p);
+        properties = Some(known(sv0_query::edge_properties(g, e)?));
     }
     let records = if evidence { g.edge_records(e)?.into_iter().map(RecordJson::from).collect() } else { Vec::new() };
     Ok(EdgeJson {
@@ -278,13 +268,6 @@ pub fn json_value<G: GraphView>(graphs: &[&G], v: &Val, full: bool) -> Result<Js
     let to = |x: Result<Json, serde_json::Error>| x.unwrap_or(Json::Null);
     let graph = |g: u8| graphs.get(usize::from(g)).copied();
     Ok(match v {
-        Val::Null | Val::Unset => Json::Null,
-        Val::Bool(b) => json!(b),
-        Val::Int(n) => json!(n),
-        Val::Float(f) => json!(f),
-        Val::Str(s) => json!(&**s),
-        Val::Timestamp(t) => json!(time::format_timestamp(*t)),
-        Val::Duration { months, micros } => json!(time::format_duration(*months, *micros)),
         Val::List(l) => Json::Array(l.iter().map(|v| json_value(graphs, v, full)).collect::<Result<_, _>>()?),
         Val::Node(g, n) => match graph(*g) {
             Some(g) => to(serde_json::to_value(node(g, *n, full)?)),
@@ -305,5 +288,6 @@ pub fn json_value<G: GraphView>(graphs: &[&G], v: &Val, full: bool) -> Result<Js
             }
             Json::Object(o)
         }
+        v => plain(v),
     })
 }

@@ -4,6 +4,7 @@ pub(crate) mod assess;
 pub(crate) mod can;
 pub(crate) mod history;
 pub(crate) mod load;
+pub(crate) mod node;
 pub(crate) mod query;
 pub(crate) mod rules;
 pub(crate) mod schema;

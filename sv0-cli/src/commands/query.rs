@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use sv0_graph::Snapshot;
-use sv0_query::{Budget, CheckOptions, Query, QueryError, RunOptions, Val};
+use sv0_graph::Graph;
+use sv0_query::{Budget, CheckOptions, Explain, Prepared, Query, QueryError, RunOptions, Truncated, Val};
 use sv0_rules::json_value;
 
 use crate::args::{Format, Limits, QueryArgs};
+use crate::catalog::{self, Catalog};
 use crate::failure::{self, Failure};
-use crate::{clock, load, output};
+use crate::{clock, output};
 
 pub(crate) type Params = BTreeMap<Arc<str>, Val>;
 
@@ -24,6 +25,9 @@ pub(crate) struct Answer {
     pub peak: u64,
     pub elapsed: u64,
     pub warnings: Vec<String>,
+    pub truncated: Option<Truncated>,
+    /// What each operator did, where it was asked for.
+    pub profile: Option<Explain>,
 }
 
 pub(crate) fn parameter(v: &Json) -> Val {
@@ -37,15 +41,62 @@ pub(crate) fn parameter(v: &Json) -> Val {
     }
 }
 
-/// Runs a query on a snapshot.
-pub(crate) fn answer(s: &Snapshot, text: &str, params: &Params, limits: &Limits) -> Result<Answer, QueryError> {
+/// A checked query and the graphs that it reads.
+pub(crate) fn prepare(catalog: &Catalog, text: &str) -> Result<(Prepared, Vec<Graph>), QueryError> {
+    let query = Query::parse(text)?;
+    let refs = query.graphs();
+    let mut graphs = vec![catalog.default_graph()];
+    for g in &refs {
+        graphs.push(catalog.graph(g)?);
+    }
+    let options = CheckOptions {
+        graphs: catalog::names(&refs),
+        compared: refs.iter().filter(|g| catalog.is_difference(g)).map(|g| g.name().into()).collect(),
+        ..CheckOptions::default()
+    };
+    let [default, ..] = graphs.as_slice() else { return Err(QueryError { diagnostics: Vec::new() }) };
+    Ok((query.prepare(default, &options)?, graphs))
+}
+
+/// How a query is asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asked {
+    /// Parameters that it doesn't name may be set: they are for others.
+    pub spare_params: bool,
+    pub profile: bool,
+}
+
+/// Runs a query.
+pub(crate) fn answer(
+    catalog: &Catalog,
+    text: &str,
+    params: &Params,
+    limits: &Limits,
+    asked: Asked,
+) -> Result<Answer, QueryError> {
     let watch = clock::stopwatch();
-    let prepared = Query::parse(text)?.prepare(s, &CheckOptions::default())?;
+    let (prepared, graphs) = prepare(catalog, text)?;
+    let graphs: Vec<&Graph> = graphs.iter().collect();
     let stop = clock::deadline(limits.timeout);
-    let budget =
-        Budget { max_work: limits.max_work, max_rows: limits.max_rows, max_memory: limits.memory, stop: Some(&*stop) };
-    let options = RunOptions { params: params.clone(), now: None, budget };
-    let r = prepared.run(s, &options)?;
+    let progress = clock::progress();
+    let budget = Budget {
+        max_work: limits.max_work,
+        max_rows: limits.max_rows,
+        max_memory: limits.memory,
+        stop: Some(&*stop),
+        truncate: limits.truncate,
+        progress: output::stderr_is_terminal().then_some(&*progress),
+        clock: Some(&watch),
+    };
+    let named = |k: &Arc<str>| !asked.spare_params || prepared.parameters().contains(k);
+    let params = params.iter().filter(|(k, _)| named(k)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let options = RunOptions { params, now: None, budget };
+    let (r, profile) = if asked.profile {
+        let (r, p) = prepared.profile(&graphs, &options)?;
+        (r, Some(p))
+    } else {
+        (prepared.run_on(&graphs, &options)?, None)
+    };
     let mut rows = Vec::with_capacity(r.rows.len());
     let mut types = vec!["null"; r.columns.len()];
     for row in &r.rows {
@@ -56,7 +107,7 @@ pub(crate) fn answer(s: &Snapshot, text: &str, params: &Params, limits: &Limits)
                 *t = "any";
             }
         }
-        let cells: Result<Vec<Json>, _> = row.iter().map(|v| json_value(&[s], v, true)).collect();
+        let cells: Result<Vec<Json>, _> = row.iter().map(|v| json_value(&graphs, v, true)).collect();
         rows.push(cells?);
     }
     Ok(Answer {
@@ -67,6 +118,8 @@ pub(crate) fn answer(s: &Snapshot, text: &str, params: &Params, limits: &Limits)
         peak: r.stats.peak_bytes,
         elapsed: watch(),
         warnings: prepared.warnings.iter().map(|w| w.to_string()).collect(),
+        truncated: r.truncated,
+        profile,
     })
 }
 
@@ -75,7 +128,10 @@ impl Answer {
     pub(crate) fn document(&self) -> Json {
         let columns: Vec<Json> =
             self.columns.iter().zip(&self.types).map(|(n, t)| json!({"name": n, "type": t})).collect();
-        json!({"columns": columns, "rows": self.rows, "truncated": Json::Null,
+        let truncated = self.truncated.as_ref().map(
+            |t| json!({"reason": format!("{}: {}", t.reason.text(), t.message), "at": t.at.map(|(a, b)| json!([a, b]))}),
+        );
+        json!({"columns": columns, "rows": self.rows, "truncated": truncated,
             "stats": {"elapsed_us": self.elapsed, "rows": self.rows.len(), "adjacency_entries": self.entries, "peak_bytes": self.peak}})
     }
 
@@ -83,28 +139,59 @@ impl Answer {
         let head: Vec<&str> = self.columns.iter().map(String::as_str).collect();
         let rows = self.rows.iter().map(|r| r.iter().map(output::cell).collect()).collect();
         let mut t = output::table(&head, rows);
-        t += &format!("{} row{}\n", self.rows.len(), if self.rows.len() == 1 { "" } else { "s" });
+        t += &format!("{} row{}", self.rows.len(), if self.rows.len() == 1 { "" } else { "s" });
+        if let Some(cut) = &self.truncated {
+            t += &format!(", truncated: {}", cut.message);
+        }
+        t.push('\n');
         t
     }
 }
 
 pub(crate) fn run(a: &QueryArgs) -> Result<ExitCode, Failure> {
-    let store = load::open(&a.store)?;
-    let snapshot = load::snapshot(&store, a.at.as_deref())?;
-    let text = match (&a.query, &a.file) {
-        (Some(q), _) => q.clone(),
+    // With --graph there is no store: the first argument is the query.
+    let (store, query) = match (&a.graph, &a.store, &a.query) {
+        (Some(_), Some(q), None) => (None, Some(q.to_string_lossy().into_owned())),
+        (Some(_), Some(_), Some(_)) => return Err(Failure::input("give a store or --graph, not both")),
+        (_, store, query) => (store.clone(), query.clone()),
+    };
+    let text = match (query, &a.file) {
+        (Some(q), _) => q,
         (None, Some(f)) => std::fs::read_to_string(f).map_err(|e| Failure::input(format!("{}: {e}", f.display())))?,
         (None, None) => return Err(Failure::input("give a query, or --file")),
+    };
+    if a.canonical {
+        let query = Query::parse(&text).map_err(|e| failure::query(&e, &text))?;
+        output::print(&format!("{}\n", query.pretty()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut catalog = match (&a.graph, &store) {
+        (Some(g), _) => Catalog::written_down(g)?,
+        (None, Some(s)) => Catalog::open(s, a.at.as_deref())?,
+        (None, None) => return Err(Failure::input("give a store, or --graph")),
     };
     let mut params = Params::new();
     for p in &a.params {
         let Some((k, v)) = p.split_once('=') else {
             return Err(Failure::input(format!("--param: `{p}` has no `=`; write name=value")));
         };
+        if let Some(graph) = k.strip_prefix("$$") {
+            catalog.params.insert(graph.to_owned(), v.to_owned());
+            continue;
+        }
         let v = serde_json::from_str(v).unwrap_or_else(|_| Json::String(v.to_owned()));
         params.insert(k.trim_start_matches('$').into(), parameter(&v));
     }
-    let r = answer(&snapshot, &text, &params, &a.limits).map_err(|e| failure::query(&e, &text))?;
+    if a.explain {
+        let (prepared, _) = prepare(&catalog, &text).map_err(|e| failure::query(&e, &text))?;
+        output::print(&output::clean_lines(&prepared.explain(&catalog.default_graph()).to_string()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let asked = Asked { spare_params: false, profile: a.profile };
+    let r = answer(&catalog, &text, &params, &a.limits, asked).map_err(|e| failure::query(&e, &text))?;
+    if let Some(p) = &r.profile {
+        output::note(&output::clean_lines(p.to_string().trim_end()));
+    }
     for w in &r.warnings {
         output::note(&format!("warning: {}", output::clean(w)));
     }

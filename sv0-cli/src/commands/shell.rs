@@ -10,13 +10,14 @@ use rustyline::history::DefaultHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Config, Context, Editor, Helper, Highlighter, Hinter};
 use serde_json::{Value as Json, json};
-use sv0_graph::{GraphView, NodeType, Schema, Snapshot, Store};
+use sv0_graph::{NodeType, Schema};
 use sv0_query::{Code, Query, QueryError};
 
-use super::query::{Params, answer, parameter};
+use super::query::{Asked, Params, answer, parameter, prepare};
 use crate::args::{Limits, ShellArgs};
+use crate::catalog::Catalog;
 use crate::failure::Failure;
-use crate::{load, output};
+use crate::output;
 
 const KEYWORDS: &[&str] = &[
     "MATCH",
@@ -57,20 +58,24 @@ const HELP: &str = "A query ends with `;` or an empty line.
   :limit rows N       bounds the rows
   :at SNAP            goes to another snapshot
   :open FILE          opens another store
+  :graph FILE         opens a small graph in JSON
+  :explain QUERY      shows the plan of a query; PROFILE QUERY runs it and shows what it did
   :quit               leaves
 ";
 
 struct State {
-    store: Store,
-    snapshot: Snapshot,
+    catalog: Catalog,
     params: Params,
     limits: Limits,
 }
 
 pub(crate) fn run(a: &ShellArgs) -> Result<ExitCode, Failure> {
-    let store = load::open(&a.store)?;
-    let snapshot = load::snapshot(&store, a.at.as_deref())?;
-    let state = State { store, snapshot, params: Params::new(), limits: a.limits.clone() };
+    let catalog = match (&a.graph, &a.store) {
+        (Some(g), _) => Catalog::written_down(g)?,
+        (None, Some(s)) => Catalog::open(s, a.at.as_deref())?,
+        (None, None) => return Err(Failure::input("give a store, or --graph")),
+    };
+    let state = State { catalog, params: Params::new(), limits: a.limits.clone() };
     if std::io::stdin().is_terminal() { interactive(state) } else { batch(state) }
 }
 
@@ -81,7 +86,7 @@ impl State {
         let rest = rest.trim();
         match name {
             ":help" | ":h" | ":?" => Ok(HELP.to_owned()),
-            ":schema" => Ok(super::schema::text(self.snapshot.schema())),
+            ":schema" => Ok(super::schema::text(self.catalog.schema())),
             ":param" if rest.is_empty() => {
                 self.params.clear();
                 Ok(String::new())
@@ -92,7 +97,16 @@ impl State {
                 };
                 let v: Json = serde_json::from_str(v.trim())
                     .map_err(|e| Failure::input(format!("the parameter's value isn't JSON: {e}; quote texts")))?;
-                self.params.insert(k.trim().trim_start_matches('$').into(), parameter(&v));
+                let k = k.trim();
+                match (k.strip_prefix("$$"), &v) {
+                    (Some(graph), Json::String(snap)) => {
+                        self.catalog.params.insert(graph.to_owned(), snap.clone());
+                    }
+                    (Some(_), _) => {
+                        return Err(Failure::input("write `:param $$name = \"SNAP\"`, or `\"diff(A, B)\"`"));
+                    }
+                    (None, _) => _ = self.params.insert(k.trim_start_matches('$').into(), parameter(&v)),
+                }
                 Ok(String::new())
             }
             ":limit" => {
@@ -104,34 +118,34 @@ impl State {
                 Ok(String::new())
             }
             ":at" => {
-                self.snapshot = load::snapshot(&self.store, Some(rest))?;
+                self.catalog.at(rest)?;
                 Ok(String::new())
             }
             ":open" => {
-                self.store = load::open(Path::new(rest))?;
-                self.snapshot = self.store.latest();
+                self.catalog = Catalog::open(Path::new(rest), None)?;
                 Ok(String::new())
             }
+            ":graph" => {
+                self.catalog = Catalog::written_down(Path::new(rest))?;
+                Ok(String::new())
+            }
+            ":explain" => match prepare(&self.catalog, rest) {
+                Ok((p, _)) => Ok(output::clean_lines(&p.explain(&self.catalog.default_graph()).to_string())),
+                Err(e) => Err(Failure::input(output::draw(&e, rest))),
+            },
             _ => Err(Failure::input(format!("unknown command `{name}`; `:help` lists them"))),
         }
     }
 
-    /// The parameters that a query names: others stay set for later ones.
-    fn params_of(&self, text: &str) -> Params {
-        self.params
-            .iter()
-            .filter(|(k, _)| {
-                let word = |c: char| c.is_alphanumeric() || c == '_';
-                let name = format!("${k}");
-                text.match_indices(&name).any(|(i, _)| !text.get(i + name.len()..).unwrap_or("").starts_with(word))
-            })
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect()
+    /// Runs a query; parameters that it doesn't name stay set for later ones.
+    fn answer(&self, text: &str) -> Result<super::query::Answer, QueryError> {
+        let asked = Asked { spare_params: true, profile: false };
+        answer(&self.catalog, text, &self.params, &self.limits, asked)
     }
 }
 
 fn interactive(mut state: State) -> Result<ExitCode, Failure> {
-    let schema = state.snapshot.schema().clone();
+    let schema = state.catalog.schema().clone();
     let config = Config::builder().auto_add_history(true).build();
     let editor: Result<Editor<ShellHelper, DefaultHistory>, _> = Editor::with_config(config);
     let mut editor = editor.map_err(|e| Failure::Run(e.to_string()))?;
@@ -158,7 +172,7 @@ fn interactive(mut state: State) -> Result<ExitCode, Failure> {
                     }
                     continue;
                 }
-                match answer(&state.snapshot, text, &state.params_of(text), &state.limits) {
+                match state.answer(text) {
                     Ok(r) => {
                         for w in &r.warnings {
                             output::note(&format!("warning: {}", output::clean(w)));
@@ -197,7 +211,7 @@ fn batch(mut state: State) -> Result<ExitCode, Failure> {
     let stdin = std::io::stdin();
     let mut buffer = String::new();
     let answer_one = |state: &State, text: &str| {
-        let line = match answer(&state.snapshot, text, &state.params_of(text), &state.limits) {
+        let line = match state.answer(text) {
             Ok(r) => r.document(),
             Err(e) => error_line(&e),
         };
@@ -245,17 +259,64 @@ fn batch(mut state: State) -> Result<ExitCode, Failure> {
         buffer.push_str(&line);
         // A line is a query unless it is only the beginning of one.
         let text = buffer.trim().to_owned();
-        let complete = text.ends_with(';') || t.is_empty() || !unfinished(&text);
+        let complete =
+            text.ends_with(';') || t.is_empty() || !unfinished(statements(&text).last().copied().unwrap_or(""));
         if complete {
             buffer.clear();
-            answer_one(&state, text.trim_end_matches(';').trim())?;
+            for one in statements(&text) {
+                answer_one(&state, one)?;
+            }
         }
     }
-    let rest = buffer.trim();
-    if !rest.is_empty() {
-        answer_one(&state, rest)?;
+    for one in statements(buffer.trim()) {
+        answer_one(&state, one)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What stands between semicolons, those in texts, names and comments excepted.
+fn statements(text: &str) -> Vec<&str> {
+    let (mut out, mut start, mut at) = (Vec::new(), 0, 0);
+    let bytes = text.as_bytes();
+    let skip = |from: usize, end: &str| {
+        text.get(from..).and_then(|t| t.find(end)).map_or(text.len(), |i| from + i + end.len())
+    };
+    while let Some(b) = bytes.get(at) {
+        match b {
+            b'\'' | b'"' | b'`' => {
+                at += 1;
+                while let Some(c) = bytes.get(at) {
+                    at += if *c == b'\\' && *b != b'`' { 2 } else { 1 };
+                    if c == b {
+                        break;
+                    }
+                }
+            }
+            b'/' if bytes.get(at + 1) == Some(&b'/') => at = skip(at, "\n"),
+            b'/' if bytes.get(at + 1) == Some(&b'*') => at = skip(at + 2, "*/"),
+            b';' => {
+                out.push(text.get(start..at).unwrap_or("").trim());
+                at += 1;
+                start = at;
+            }
+            _ => at += 1,
+        }
+    }
+    out.push(text.get(start..).unwrap_or("").trim());
+    out.retain(|s| !s.is_empty());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::statements;
+
+    #[test]
+    fn semicolons_end_statements_but_in_texts() {
+        assert_eq!(statements("RETURN 1; RETURN 2;"), ["RETURN 1", "RETURN 2"]);
+        assert_eq!(statements("RETURN ';', \"a\\\";\" AS `x;y` // a; b"), ["RETURN ';', \"a\\\";\" AS `x;y` // a; b"]);
+        assert_eq!(statements("RETURN 1 /* ; */; ;"), ["RETURN 1 /* ; */"]);
+    }
 }
 
 /// Whether a text stops where a query would go on.

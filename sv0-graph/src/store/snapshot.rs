@@ -769,4 +769,12 @@ impl GraphView for Snapshot {
     fn time(&self) -> i64 {
         self.0.manifest.time
     }
+
+    fn node_count(&self, ty: Option<NodeType>) -> Option<u64> {
+        let counts = &self.0.manifest.node_counts;
+        Some(match ty {
+            Some(t) => counts.get(t as usize).copied().unwrap_or(0),
+            None => counts.iter().sum(),
+        })
+    }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sv0_graph::{PropType, Schema};
 
-use super::{Binder, Scope, Var, VarKind, Where, list};
-use crate::ast::{Clause, CmpOp, Element, Expr, ExprKind, Label, Literal, Name, Span, Subquery, Term, TextOp};
+use super::{Binder, Scalar, Scope, Var, VarKind, Where, list};
+use crate::ast::{ArithOp, Clause, CmpOp, Element, Expr, ExprKind, Label, Literal, Name, Span, Subquery, Term, TextOp};
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{AGGREGATES, Aggregate, CExpr, CLabel, Cast, FUNCTION_NAMES, Func, Sub};
 use crate::val::Val;
@@ -28,7 +28,9 @@ impl Binder<'_> {
             ExprKind::Lit(Literal::Int(_) | Literal::Float(_) | Literal::Str(_)) | ExprKind::List(_) => {
                 self.error(Diagnostic::new(Code::Type, e.span, "a condition must be true, false or null"));
             }
-            ExprKind::Var(v) if scope.get(v).is_some_and(|v| !matches!(v.kind, VarKind::Value)) => {
+            ExprKind::Var(v)
+                if scope.get(v).is_some_and(|v| !matches!(v.kind, VarKind::Value | VarKind::Scalar(Scalar::Bool))) =>
+            {
                 self.error(Diagnostic::new(Code::Type, e.span, format!("`{v}` isn't a truth value")));
             }
             _ => {}
@@ -41,6 +43,12 @@ impl Binder<'_> {
     }
 
     pub(crate) fn expr(&mut self, e: &Expr, scope: &Scope) -> CExpr {
+        if !self.aliases.is_empty()
+            && matches!(e.kind, ExprKind::Prop(..))
+            && let Some((_, slot)) = self.aliases.iter().find(|(t, _)| *t == self.text_of(e.span))
+        {
+            return CExpr::Slot(*slot);
+        }
         match &e.kind {
             ExprKind::Lit(l) => CExpr::Const(match l {
                 Literal::Null => Val::Null,
@@ -66,7 +74,10 @@ impl Binder<'_> {
                 }
                 CExpr::Cmp(*op, self.boxed(a, scope), self.boxed(b, scope))
             }
-            ExprKind::Arith(op, a, b) => CExpr::Arith(*op, self.boxed(a, scope), self.boxed(b, scope), e.span),
+            ExprKind::Arith(op, a, b) => {
+                self.check_arithmetic(*op, a, b, scope, e.span);
+                CExpr::Arith(*op, self.boxed(a, scope), self.boxed(b, scope), e.span)
+            }
             ExprKind::Neg(a) => CExpr::Neg(self.boxed(a, scope), e.span),
             ExprKind::And(a, b) => CExpr::And(Box::new(self.boolean(a, scope)), Box::new(self.boolean(b, scope))),
             ExprKind::Or(a, b) => CExpr::Or(Box::new(self.boolean(a, scope)), Box::new(self.boolean(b, scope))),
@@ -139,11 +150,6 @@ impl Binder<'_> {
                     map: map.as_ref().map(|m| self.boxed(m, &inner)),
                 }
             }
-            ExprKind::Exists(s) if s.bare && self.projecting => {
-                let d = Diagnostic::new(Code::Syntax, e.span, "a pattern alone isn't a column");
-                self.error(d.help("write `EXISTS { (a)-[:T]->(b) }`, or match the pattern and return its variables"));
-                CExpr::Const(Val::Null)
-            }
             ExprKind::Exists(s) => CExpr::Exists(Box::new(self.subquery(s, scope, Where::Exists))),
             ExprKind::Count(s) => CExpr::Count(Box::new(self.subquery(s, scope, Where::Rows))),
             ExprKind::Value(s) => CExpr::Value(Box::new(self.subquery(s, scope, Where::Rows))),
@@ -155,10 +161,7 @@ impl Binder<'_> {
         let slot = self.slot();
         let element = |edge: bool| if edge { VarKind::Edge } else { VarKind::Node(u16::MAX) };
         let kind = match &list.kind {
-            ExprKind::Var(v) => match scope.get(v).map(|v| v.kind) {
-                Some(VarKind::List { edge }) => element(edge),
-                _ => VarKind::Value,
-            },
+            ExprKind::Var(_) | ExprKind::List(_) => VarKind::of(list, scope).element(),
             ExprKind::Call { name, args, .. } => match (&**name, args.as_slice()) {
                 ("nodes", [_]) => element(false),
                 ("relationships" | "edges" | "rels", [_]) => element(true),
@@ -190,9 +193,11 @@ impl Binder<'_> {
                 }
             }
         }
-        let saved = (self.aggregates.take(), std::mem::replace(&mut self.projecting, false));
+        let saved = self.aggregates.take();
+        self.nested += 1;
         let (linear, _) = self.linear(&s.linear, scope, place);
-        (self.aggregates, self.projecting) = saved;
+        self.nested -= 1;
+        self.aggregates = saved;
         Sub { linear }
     }
 
@@ -217,6 +222,9 @@ impl Binder<'_> {
 
     /// `COUNT { … } > 3` stops at the fourth row.
     fn count_at_least(&mut self, op: CmpOp, a: &Expr, b: &Expr, scope: &Scope) -> Option<CExpr> {
+        if !self.set.rewrites.early_stop {
+            return None;
+        }
         let (sub, n, op) = match (&a.kind, &b.kind) {
             (ExprKind::Count(s), ExprKind::Lit(Literal::Int(n))) => (s, *n, op),
             (ExprKind::Lit(Literal::Int(n)), ExprKind::Count(s)) => {
@@ -254,6 +262,11 @@ impl Binder<'_> {
         let known = match kind {
             Some(VarKind::Node(_)) => node.is_some() || NODE_FIELDS.iter().any(|(f, _)| *f == &*name.text),
             Some(VarKind::Edge) => edge.is_some() || EDGE_FIELDS.iter().any(|(f, _)| *f == &*name.text),
+            Some(VarKind::Scalar(s)) => {
+                let m = format!("`{}` is a {} and has no properties", self.text_of(base.span), s.name());
+                self.error(Diagnostic::new(Code::Type, name.span, m));
+                true
+            }
             Some(VarKind::List { .. } | VarKind::Path) => {
                 let what = if kind == Some(VarKind::Path) { "path" } else { "list (it stands under a quantifier)" };
                 let m = format!("`{}` is a {what} and has no properties", self.text_of(base.span));
@@ -291,6 +304,28 @@ impl Binder<'_> {
             VarKind::Edge => field(EDGE_FIELDS)
                 .or_else(|| schema.edge_prop(&name.text).map(|p| schema.edge_properties()[usize::from(p.0)].ty)),
             _ => None,
+        }
+    }
+
+    /// What can be seen to be no number isn't subtracted, multiplied or divided.
+    fn check_arithmetic(&mut self, op: ArithOp, a: &Expr, b: &Expr, scope: &Scope, span: Span) {
+        let sign = match op {
+            ArithOp::Add | ArithOp::Concat => return,
+            ArithOp::Sub => "-",
+            ArithOp::Mul => "*",
+            ArithOp::Div => "/",
+            ArithOp::Mod => "%",
+        };
+        for x in [a, b] {
+            let wrong = match VarKind::of(x, scope) {
+                VarKind::Scalar(Scalar::Int | Scalar::Float) | VarKind::Value => continue,
+                VarKind::Scalar(s) => s.name(),
+                VarKind::Node(_) => "node",
+                VarKind::Edge => "edge",
+                VarKind::List { .. } => "list",
+                VarKind::Path => "path",
+            };
+            self.error(Diagnostic::new(Code::Type, span, format!("`{sign}` doesn't take a {wrong}")));
         }
     }
 
@@ -430,11 +465,11 @@ impl Binder<'_> {
         let Some(kind) = scope.get(v).map(|v| v.kind) else { return };
         let fits = match func {
             Func::PathLength | Func::Nodes | Func::Edges | Func::Elements => {
-                matches!(kind, VarKind::Path | VarKind::Value | VarKind::List { .. })
+                matches!(kind, VarKind::Path | VarKind::Value | VarKind::List { .. } | VarKind::Scalar(Scalar::List))
             }
             Func::Labels => matches!(kind, VarKind::Node(_) | VarKind::Value),
             Func::Type | Func::StartNode | Func::EndNode => matches!(kind, VarKind::Edge | VarKind::Value),
-            Func::Size => matches!(kind, VarKind::List { .. } | VarKind::Value),
+            Func::Size => matches!(kind, VarKind::List { .. } | VarKind::Value | VarKind::Scalar(_)),
             _ => true,
         };
         if !fits {
@@ -443,7 +478,7 @@ impl Binder<'_> {
                 VarKind::Edge => "an edge",
                 VarKind::List { .. } => "a list",
                 VarKind::Path => "a path",
-                VarKind::Value => "a value",
+                VarKind::Value | VarKind::Scalar(_) => "such a value",
             };
             let d = Diagnostic::new(Code::Type, *span, format!("`{name}` doesn't take {what}"));
             let d = if kind == VarKind::Path { d.help(format!("write `PATH_LENGTH({v})`")) } else { d };
@@ -585,7 +620,8 @@ impl Binder<'_> {
 
     /// `added`, `removed`, `changed`, `same`, where a graph of differences is read.
     pub(super) fn change_label(&self, name: &str) -> Option<CLabel> {
-        let diff = self.set.graphs.get(usize::from(self.current_graph())).is_some_and(|g| g.starts_with("diff("));
+        let graph = self.set.graphs.get(usize::from(self.current_graph()));
+        let diff = graph.is_some_and(|g| g.starts_with("diff(") || self.set.compared.contains(g));
         let change = sv0_graph::Change::ALL.into_iter().find(|c| c.name() == name)?;
         diff.then_some(CLabel::Change(change))
     }

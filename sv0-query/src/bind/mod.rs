@@ -1,8 +1,9 @@
 //! Syntax tree to plan: names to slots, labels and types to the schema's, all errors at once.
 
 pub(crate) mod expr;
+mod lint;
 mod pattern;
-mod uses;
+pub(crate) mod uses;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +27,76 @@ pub(crate) enum VarKind {
     },
     Path,
     Value,
+    /// A value of which the kind is known: a literal's.
+    Scalar(Scalar),
+}
+
+/// Kinds of literals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scalar {
+    Bool,
+    Int,
+    Float,
+    Str,
+    /// A list, of nothing that is known.
+    List,
+    /// A list of one kind of scalars.
+    ListOf(&'static Scalar),
+}
+
+impl Scalar {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Str => "string",
+            Self::List | Self::ListOf(_) => "list",
+        }
+    }
+
+    /// The kind of a literal.
+    pub(crate) fn of(e: &Expr) -> Option<Self> {
+        use crate::ast::Literal as L;
+        match &e.kind {
+            ExprKind::Lit(L::Bool(_)) => Some(Self::Bool),
+            ExprKind::Lit(L::Int(_)) => Some(Self::Int),
+            ExprKind::Lit(L::Float(_)) => Some(Self::Float),
+            ExprKind::Lit(L::Str(_)) => Some(Self::Str),
+            ExprKind::List(items) => {
+                let kinds: Vec<Option<Self>> = items.iter().map(Self::of).collect();
+                let first = kinds.first().copied().flatten();
+                Some(match first {
+                    Some(Self::Bool) if kinds.iter().all(|k| *k == first) => Self::ListOf(&Self::Bool),
+                    Some(Self::Int) if kinds.iter().all(|k| *k == first) => Self::ListOf(&Self::Int),
+                    Some(Self::Float) if kinds.iter().all(|k| *k == first) => Self::ListOf(&Self::Float),
+                    Some(Self::Str) if kinds.iter().all(|k| *k == first) => Self::ListOf(&Self::Str),
+                    _ => Self::List,
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl VarKind {
+    /// What an expression's value is, as far as its text says.
+    pub(crate) fn of(e: &Expr, scope: &Scope) -> Self {
+        match &e.kind {
+            ExprKind::Var(v) => scope.get(v).map_or(Self::Value, |v| v.kind),
+            _ => Scalar::of(e).map_or(Self::Value, Self::Scalar),
+        }
+    }
+
+    /// What an element of it is.
+    pub(crate) fn element(self) -> Self {
+        match self {
+            Self::List { edge: true } => Self::Edge,
+            Self::List { edge: false } => Self::Node(u16::MAX),
+            Self::Scalar(Scalar::ListOf(k)) => Self::Scalar(*k),
+            _ => Self::Value,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +120,11 @@ pub(crate) struct Settings<'a> {
     pub known_label: &'a dyn Fn(&str) -> bool,
     /// The graphs that `USE` may name.
     pub graphs: &'a [Arc<str>],
+    /// Those of them that compare two snapshots.
+    pub compared: &'a [Arc<str>],
+    pub rewrites: crate::Rewrites,
+    /// How many nodes of a type there are, or in all.
+    pub count: &'a dyn Fn(Option<sv0_graph::NodeType>) -> Option<u64>,
 }
 
 pub(crate) struct Binder<'a> {
@@ -62,8 +138,10 @@ pub(crate) struct Binder<'a> {
     aggregates: Option<Vec<Aggregate>>,
     in_aggregate: bool,
     graph: u8,
-    /// Whether a column or sort key is being bound.
-    pub projecting: bool,
+    /// Texts of expressions that stand in a slot.
+    pub aliases: Vec<(String, Slot)>,
+    /// How many subqueries and CALLs stand around what is being bound.
+    nested: usize,
 }
 
 /// Binds a query.
@@ -78,7 +156,8 @@ pub(crate) fn bind(q: &Query, text: &str, set: &Settings<'_>) -> (Plan, Vec<Diag
         aggregates: None,
         in_aggregate: false,
         graph: 0,
-        projecting: false,
+        aliases: Vec::new(),
+        nested: 0,
     };
     let (parts, columns) = b.parts(q, &Scope::new());
     let plan = Plan {
@@ -181,14 +260,20 @@ impl Binder<'_> {
                     let mut bound = Vec::new();
                     for (n, e) in items {
                         let v = self.expr(e, &scope);
-                        let slot = self.declare(n, VarKind::Value, &mut scope, false);
+                        let kind = VarKind::of(e, &scope);
+                        let slot = self.declare(n, kind, &mut scope, false);
                         bound.push((slot, v));
                     }
                     ops.push(Op::Let(bound));
                 }
                 Clause::For { var, list, position } => {
+                    let kind = match VarKind::of(list, &scope).element() {
+                        // What comes of a list may be something of another graph: the search tests it.
+                        k @ (VarKind::Scalar(_) | VarKind::Edge) => k,
+                        _ => VarKind::Value,
+                    };
                     let list = self.expr(list, &scope);
-                    let slot = self.declare(var, VarKind::Value, &mut scope, false);
+                    let slot = self.declare(var, kind, &mut scope, false);
                     let position =
                         position.as_ref().map(|(n, f)| (self.declare(n, VarKind::Value, &mut scope, false), *f));
                     ops.push(Op::For { slot, list, position });
@@ -201,7 +286,12 @@ impl Binder<'_> {
                     seen.extend(next.iter().map(|(k, v)| (k.clone(), *v)));
                     scope = next;
                     if let Some(f) = filter {
+                        // What a column computes may be written again.
+                        let alias =
+                            |i: &Item| Some((self.text_of(i.expr.span).to_owned(), scope.get(&i.name.text)?.slot));
+                        self.aliases = p.items.iter().filter_map(alias).collect();
                         project.filter = Some(self.boolean(f, &seen));
+                        self.aliases.clear();
                     }
                     ops.push(Op::Project(project));
                 }
@@ -266,9 +356,11 @@ impl Binder<'_> {
                 inner
             }
         };
-        let saved = (self.aggregates.take(), std::mem::replace(&mut self.projecting, false));
+        let saved = self.aggregates.take();
+        self.nested += 1;
         let (parts, columns) = self.parts(&c.body, &inner);
-        (self.aggregates, self.projecting) = saved;
+        self.nested -= 1;
+        self.aggregates = saved;
         let mut into = Vec::new();
         for (name, kind) in columns {
             into.push(self.declare(&Name { text: name, span: c.span }, kind, scope, false));
@@ -335,7 +427,6 @@ impl Binder<'_> {
     /// Binds a projection; answers with it and the scope behind it.
     fn projection(&mut self, p: &Projection, scope: &Scope, outer: &Scope, last: bool) -> (Project, Scope) {
         let saved = self.aggregates.replace(Vec::new());
-        let projecting = std::mem::replace(&mut self.projecting, true);
         let mut next = outer.clone();
         let mut items: Vec<(Slot, CExpr)> = Vec::new();
         let mut keys: Vec<(Slot, CExpr)> = Vec::new();
@@ -366,6 +457,12 @@ impl Binder<'_> {
             }
             seen.push(item.name.text.clone());
             let before = self.aggregates.as_ref().map_or(0, Vec::len);
+            if let ExprKind::Exists(s) = &item.expr.kind
+                && s.bare
+            {
+                let d = Diagnostic::new(Code::Syntax, item.expr.span, "a pattern alone isn't a column");
+                self.error(d.help("write `EXISTS { (a)-[:T]->(b) }`, or match the pattern and return its variables"));
+            }
             let value = self.expr(&item.expr, scope);
             let has = self.aggregates.as_ref().map_or(0, Vec::len) > before;
             aggregated |= has;
@@ -377,8 +474,8 @@ impl Binder<'_> {
             }
             items.push((slot, value));
             let kind = match &item.expr.kind {
-                ExprKind::Var(v) => scope.get(v).map_or(VarKind::Value, |v| v.kind),
-                _ => VarKind::Value,
+                _ if has => VarKind::Value,
+                _ => VarKind::of(&item.expr, scope),
             };
             next.insert(item.name.text.clone(), Var { slot, kind });
         }
@@ -442,9 +539,11 @@ impl Binder<'_> {
         }
         for item in &mixed {
             let keyed = |e: &Expr| {
-                p.items.iter().any(|i| {
-                    self.text_of(i.expr.span) == self.text_of(e.span) && !mixed.iter().any(|m| std::ptr::eq(*m, i))
-                })
+                // Only what is plain to see: a variable's property.
+                matches!(&e.kind, ExprKind::Prop(base, _) if matches!(base.kind, ExprKind::Var(_)))
+                    && p.items.iter().any(|i| {
+                        self.text_of(i.expr.span) == self.text_of(e.span) && !mixed.iter().any(|m| std::ptr::eq(*m, i))
+                    })
             };
             let loose: Vec<Arc<str>> = uses::variables_outside_aggregates(&item.expr, &keyed);
             for v in loose {
@@ -456,11 +555,11 @@ impl Binder<'_> {
             }
         }
         let aggregates = std::mem::replace(&mut self.aggregates, saved).unwrap_or_default();
-        self.projecting = projecting;
         let skip = p.skip.as_ref().map(|e| self.row_number(e, "OFFSET"));
         let limit = p.limit.as_ref().map(|e| self.row_number(e, "LIMIT"));
         let grouping = aggregated.then_some(Grouping { keys, aggregates });
-        (Project { distinct: p.distinct, items, grouping, order, skip, limit, filter: None }, next)
+        let top = last && self.nested == 0;
+        (Project { distinct: p.distinct, items, grouping, order, skip, limit, filter: None, top }, next)
     }
 
     /// How many rows: what can be seen to be no number of rows is refused before the query runs.

@@ -72,7 +72,12 @@ impl Binder<'_> {
         if let Some(f) = &m.filter {
             conjuncts(f, &mut rest);
         }
-        let order = self.order(m, scope, &rest);
+        let order =
+            if self.set.rewrites.join_order { self.order(m, scope, &rest) } else { m.patterns.iter().collect() };
+        self.lint_product(m, scope, &rest);
+        for p in &m.patterns {
+            self.lint_scan(p, scope, &rest);
+        }
         let earlier: BTreeSet<Arc<str>> = scope.keys().cloned().collect();
         if !m.repeatable && m.patterns.len() > 1 {
             for p in m.patterns.iter().filter(|p| p.selector.is_some_and(|s| s != crate::ast::Selector::All)) {
@@ -204,7 +209,15 @@ impl Binder<'_> {
         let mut rest_names = BTreeSet::new();
         b.push.iter().for_each(|e| uses::expr_names(e, &mut rest_names));
         let outside = |n: &Arc<str>| uses.uses(n) || rest_names.contains(n) || others.contains(n);
-        let ends_only = quantified
+        let loose = quantified
+            && p.selector.is_none()
+            && p.mode.is_none()
+            && !m.optional
+            && is_long(&tree)
+            && p.var.as_ref().is_none_or(|v| !outside(&v.text))
+            && b.names.iter().filter(|n| !b.ends.contains(n)).all(|n| !outside(n));
+        let ends_only = self.set.rewrites.reachability
+            && quantified
             && last
             && uses.insensitive
             && p.selector.is_none()
@@ -213,6 +226,9 @@ impl Binder<'_> {
             && post.is_empty()
             && p.var.as_ref().is_none_or(|v| !outside(&v.text))
             && b.names.iter().filter(|n| !b.ends.contains(n)).all(|n| !outside(n));
+        if loose && !ends_only && !uses.insensitive && self.nested == 0 {
+            self.lint_enumeration(p);
+        }
         let first = self.end_elem(&tree, &b.elems, false);
         let last_elem = self.end_elem(&tree, &b.elems, true);
         let nfa = self.automaton(&tree, &b.elems, false, p.span);
@@ -232,6 +248,7 @@ impl Binder<'_> {
             legacy: p.legacy,
             alternatives: b.alternatives,
             ends_only,
+            reversible: self.set.rewrites.direction,
             span: p.span,
         }
     }
@@ -448,7 +465,8 @@ impl Binder<'_> {
         if inner.is_none()
             && let Some(v) = &f.var
         {
-            let may = !b.selector || b.ends.contains(&v.text);
+            // A legacy form's conditions are pre-filters by their meaning, not to be fast.
+            let may = (self.set.rewrites.push_filters || b.legacy) && (!b.selector || b.ends.contains(&v.text));
             let mut kept = Vec::new();
             for c in std::mem::take(b.push) {
                 let names = uses::variables(&c);
@@ -463,10 +481,11 @@ impl Binder<'_> {
         }
         let own = f.var.as_ref().map(|v| v.text.clone());
         // Where the schema has a property of that name, `id` isn't the key's.
-        let own_id = self.set.schema.node_prop("id").is_some();
+        let own_id = self.set.schema.is_open() || self.set.schema.node_prop("id").is_some();
         for c in local {
             if edge.is_none()
                 && !own_id
+                && self.set.rewrites.key_lookup
                 && let Some(v) = &own
                 && let Some(k) = key_of(&c, v)
                 && uses::variables(k).iter().all(|n| b.bound_before.contains(n))
@@ -514,7 +533,12 @@ impl Binder<'_> {
                 kind: ExprKind::Cmp(CmpOp::Eq, Box::new(prop), Box::new(value.clone())),
                 span: (name.span.0, value.span.1),
             };
-            if &*name.text == "id" && edge.is_none() && !own_id && names.iter().all(|n| b.bound_before.contains(n)) {
+            if &*name.text == "id"
+                && edge.is_none()
+                && !own_id
+                && self.set.rewrites.key_lookup
+                && names.iter().all(|n| b.bound_before.contains(n))
+            {
                 let key = self.expr(value, scope);
                 b.elems[number].key = Some(key);
             }
@@ -754,6 +778,15 @@ fn is_unbounded(t: &Tree) -> bool {
         Tree::Node(_) | Tree::Edge(_) => false,
         Tree::Seq(ts) | Tree::Alt(ts) => ts.iter().any(is_unbounded),
         Tree::Repeat { inner, max, .. } => max.is_none() || is_unbounded(inner),
+    }
+}
+
+/// Whether a pattern may take many hops.
+fn is_long(t: &Tree) -> bool {
+    match t {
+        Tree::Node(_) | Tree::Edge(_) => false,
+        Tree::Seq(ts) | Tree::Alt(ts) => ts.iter().any(is_long),
+        Tree::Repeat { inner, max, .. } => max.is_none_or(|m| m > 4) || is_long(inner),
     }
 }
 

@@ -336,8 +336,9 @@ impl<G: GraphView> Exec<'_, G> {
             return Ok(self.stored(g, graph.node_prop(n, p)?));
         }
         Ok(match name {
-            "id" => Val::Str(graph.key(n)?.id),
+            // In a graph that was written down every name is a property's.
             _ if self.open[usize::from(g)] => Val::Null,
+            "id" => Val::Str(graph.key(n)?.id),
             "source" => Val::Str(graph.key(n)?.source),
             "type" => graph.node_type(n).map_or(Val::Null, |t| Val::str(t.name())),
             _ => Val::Null,
@@ -366,7 +367,10 @@ impl<G: GraphView> Exec<'_, G> {
     pub(super) fn node_has(&self, l: &CLabel, g: u8, n: u32) -> Result<bool, QueryError> {
         let graph = self.graph(g);
         Ok(match l {
-            CLabel::Any => true,
+            // Every node has a type but those of an open schema.
+            CLabel::Any => {
+                !self.open[usize::from(g)] || !graph.prop(n, graph.schema().labels_column())?.as_list().is_empty()
+            }
             CLabel::Type(t) => graph.node_type(n) == Some(*t),
             CLabel::Kind(k) => matches!(graph.prop(n, "kind")?, Value::Str(s) if s == *k),
             CLabel::Tag(t) => graph.prop(n, graph.schema().labels_column())?.as_list().contains(t),

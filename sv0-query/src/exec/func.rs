@@ -71,6 +71,8 @@ impl<G: GraphView> Exec<'_, G> {
                 let graph = self.graph(*g);
                 Val::str(graph.schema().edge_type(graph.edge(*e)?.ty).name.as_str())
             }
+            (Func::Id, Val::Node(g, n)) if self.is_open(*g) => Val::Str(self.graph(*g).key(*n)?.id),
+            (Func::Id, Val::Edge(g, e)) if self.is_open(*g) => Val::Str(self.graph(*g).edge(*e)?.key),
             (Func::Id, Val::Node(g, n)) => Val::str(self.graph(*g).key(*n)?.to_string()),
             (Func::Id, Val::Edge(g, e)) => {
                 let graph = self.graph(*g);

@@ -17,6 +17,7 @@ use sv0_graph::{EdgeId, GraphView, NodeType};
 use crate::ast::{SetOp, Span};
 use crate::diag::{Code, QueryError};
 use crate::elements::stored;
+use crate::explain::Measured;
 use crate::plan::{Linear, MatchOp, Op, Plan};
 use crate::val::Val;
 
@@ -45,11 +46,26 @@ pub struct Budget<'a> {
     pub max_memory: u64,
     /// Asked every 4,096 steps; how a host keeps time without this crate reading a clock.
     pub stop: Option<&'a dyn Fn() -> Option<Stop>>,
+    /// What was found until a bound is met is the result, marked as truncated, instead of an error. Aggregates over a part
+    /// of the rows would be wrong: a query that aggregates has no rows then.
+    pub truncate: bool,
+    /// Told every 4,096 steps how far the query is.
+    pub progress: Option<&'a dyn Fn(Stats)>,
+    /// A clock in microseconds, for `PROFILE`.
+    pub clock: Option<&'a dyn Fn() -> u64>,
 }
 
 impl Default for Budget<'_> {
     fn default() -> Self {
-        Self { max_work: None, max_rows: 1_000_000, max_memory: 1 << 30, stop: None }
+        Self {
+            max_work: Some(50_000_000),
+            max_rows: 100_000,
+            max_memory: 256 << 20,
+            stop: None,
+            truncate: false,
+            progress: None,
+            clock: None,
+        }
     }
 }
 
@@ -57,6 +73,17 @@ impl std::fmt::Debug for Budget<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Budget({:?}, {}, {})", self.max_work, self.max_rows, self.max_memory)
     }
+}
+
+/// Where and why a result was cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Truncated {
+    /// The bound that was met.
+    pub reason: Code,
+    /// In words.
+    pub message: String,
+    /// The pattern that was at work.
+    pub at: Option<Span>,
 }
 
 /// What a run did.
@@ -88,6 +115,10 @@ pub(crate) struct Exec<'a, G> {
     at: Cell<Span>,
     candidates: RefCell<Candidates>,
     regexes: RefCell<HashMap<Arc<str>, Option<Arc<regex::Regex>>>>,
+    truncated: RefCell<Option<Truncated>>,
+    /// By operator: what it did.
+    profile: Option<RefCell<HashMap<usize, Measured>>>,
+    frontier: Cell<u64>,
 }
 
 impl<'a, G: GraphView> Exec<'a, G> {
@@ -113,7 +144,50 @@ impl<'a, G: GraphView> Exec<'a, G> {
             at: Cell::new((0, 0)),
             candidates: RefCell::default(),
             regexes: RefCell::default(),
+            truncated: RefCell::default(),
+            profile: None,
+            frontier: Cell::new(0),
         }
+    }
+
+    /// Measures each operator.
+    pub(crate) fn profiled(mut self) -> Self {
+        self.profile = Some(RefCell::default());
+        self
+    }
+
+    /// What an operator of the plan did.
+    pub(crate) fn measured(&self, op: &Op) -> Option<Measured> {
+        let all = self.profile.as_ref()?.borrow();
+        Some(all.get(&std::ptr::from_ref(op).addr()).copied().unwrap_or_default())
+    }
+
+    pub(crate) fn truncated(&self) -> Option<Truncated> {
+        self.truncated.borrow().clone()
+    }
+
+    /// Whether an error is a bound at which the result may be cut; notes it then.
+    pub(crate) fn cut(&self, e: &QueryError) -> bool {
+        let bound = matches!(e.code(), Code::Timeout | Code::WorkBudget | Code::MemoryBudget | Code::RowBudget);
+        // A part of what is taken away or required would let wrong rows in.
+        let sound = self.plan.parts.iter().all(|(op, _)| matches!(op, None | Some(SetOp::Union | SetOp::UnionAll)));
+        if !(self.budget.truncate && bound && sound) {
+            return false;
+        }
+        if let Some(d) = e.diagnostics.first() {
+            let note = Truncated { reason: d.code, message: d.message.clone(), at: d.span };
+            self.truncated.borrow_mut().get_or_insert(note);
+        }
+        true
+    }
+
+    /// What was cut is done with: its bounds were met.
+    fn over(&self) -> bool {
+        self.truncated.borrow().is_some()
+    }
+
+    pub(crate) fn note_frontier(&self, states: usize) {
+        self.frontier.set(self.frontier.get().max(states as u64));
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -122,6 +196,11 @@ impl<'a, G: GraphView> Exec<'a, G> {
 
     pub(crate) fn graph(&self, g: u8) -> &'a G {
         self.graphs[usize::from(g)]
+    }
+
+    /// Whether a graph's schema is an open one.
+    pub(crate) fn is_open(&self, g: u8) -> bool {
+        self.open[usize::from(g)]
     }
 
     /// A value that a graph stores.
@@ -134,7 +213,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
         let before = self.work.get();
         let now = before + n;
         self.work.set(now);
-        if self.budget.max_work.is_some_and(|m| now > m) {
+        if self.budget.max_work.is_some_and(|m| now > m) && !self.over() {
             let m = format!("work budget of {} adjacency entries exhausted", self.budget.max_work.unwrap_or(0));
             return Err(self.stopped(Code::WorkBudget, &m));
         }
@@ -165,6 +244,12 @@ impl<'a, G: GraphView> Exec<'a, G> {
     }
 
     pub(crate) fn poll(&self) -> Result<(), QueryError> {
+        if let Some(progress) = self.budget.progress {
+            progress(self.stats());
+        }
+        if self.over() {
+            return Ok(());
+        }
         match self.budget.stop.and_then(|s| s()) {
             None => Ok(()),
             Some(Stop::Timeout) => Err(self.stopped(Code::Timeout, "out of time")),
@@ -182,7 +267,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
     /// Counts what is held, and rows.
     pub(crate) fn hold(&self, row: &[Val], slots: impl Iterator<Item = usize>) -> Result<u64, QueryError> {
         self.rows.set(self.rows.get() + 1);
-        if self.rows.get() > self.budget.max_rows {
+        if self.rows.get() > self.budget.max_rows && !self.over() {
             return Err(self.stopped(Code::RowBudget, &format!("more than {} rows", self.budget.max_rows)));
         }
         if self.rows.get().is_multiple_of(1024) {
@@ -197,7 +282,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
         let held = self.held.get() + bytes;
         self.held.set(held);
         self.peak.set(self.peak.get().max(held));
-        if held > self.budget.max_memory {
+        if held > self.budget.max_memory && !self.over() {
             let m = format!("memory budget of {} bytes exhausted", self.budget.max_memory);
             return Err(self.stopped(Code::MemoryBudget, &m));
         }
@@ -217,6 +302,9 @@ impl<'a, G: GraphView> Exec<'a, G> {
     fn parts(&self, parts: &[(Option<SetOp>, Linear)], row: &Row) -> Result<Vec<Vec<Val>>, QueryError> {
         let mut result: Vec<Vec<Val>> = Vec::new();
         for (op, linear) in parts {
+            if self.over() {
+                break;
+            }
             let part = self.linear(linear, row)?;
             result = match op {
                 None => part,
@@ -352,6 +440,12 @@ impl<'a, G: GraphView> Exec<'a, G> {
             let Some(Op::Project(p)) = ops.get(at) else { break };
             let mut now = 0;
             let projected = self.project(p, &ops[..at], rows, &mut now)?;
+            if let (Some(profile), Some(op)) = (&self.profile, ops.get(at)) {
+                let mut all = profile.borrow_mut();
+                let m = all.entry(std::ptr::from_ref(op).addr()).or_default();
+                m.rows += projected.len() as u64;
+                m.peak_bytes = m.peak_bytes.max(self.held.get());
+            }
             self.release(std::mem::replace(&mut held, now));
             self.rows.set(counted + projected.len() as u64);
             rows = Vec::with_capacity(projected.len());
@@ -388,10 +482,47 @@ impl<'a, G: GraphView> Exec<'a, G> {
 
     fn stream(&self, ops: &[Op], row: &mut Row, sink: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
         let Some((op, rest)) = ops.split_first() else { return sink(row) };
+        if self.profile.is_some() {
+            return self.measure(op, row, &mut |r| self.stream(rest, r, sink));
+        }
+        self.operator(op, row, &mut |r| self.stream(rest, r, sink))
+    }
+
+    /// An operator, and what it does itself: what stands behind it isn't counted.
+    fn measure(&self, op: &Op, row: &mut Row, next: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
+        let clock = || self.budget.clock.map_or(0, |c| c());
+        let now = || (self.work.get(), clock());
+        let (start, outer) = (now(), self.frontier.replace(0));
+        let (mut behind, mut rows) = ((0, 0), 0);
+        let flow = self.operator(op, row, &mut |r| {
+            rows += 1;
+            let (before, frontier) = (now(), self.frontier.get());
+            let flow = next(r);
+            let after = now();
+            behind = (behind.0 + after.0 - before.0, behind.1 + after.1.saturating_sub(before.1));
+            self.frontier.set(frontier);
+            flow
+        });
+        let end = now();
+        let frontier = self.frontier.replace(outer);
+        if let Some(p) = &self.profile {
+            let mut all = p.borrow_mut();
+            let m = all.entry(std::ptr::from_ref(op).addr()).or_default();
+            m.rows += rows;
+            m.adjacency_entries += end.0 - start.0 - behind.0;
+            m.elapsed_us += end.1.saturating_sub(start.1).saturating_sub(behind.1);
+            m.frontier_peak = m.frontier_peak.max(frontier);
+            m.peak_bytes = m.peak_bytes.max(self.held.get());
+        }
+        flow
+    }
+
+    /// Hands on what an operator makes of one row.
+    fn operator(&self, op: &Op, row: &mut Row, next: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
         match op {
             Op::Filter(e) => {
                 if self.eval(e, row)?.truth() == Some(true) {
-                    self.stream(rest, row, sink)
+                    next(row)
                 } else {
                     GO
                 }
@@ -409,7 +540,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
                     }
                 }
                 self.charge(bytes)?;
-                let flow = self.stream(rest, row, sink);
+                let flow = next(row);
                 self.release(bytes);
                 flow
             }
@@ -427,7 +558,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
                     if let Some((p, first)) = position {
                         row[*p] = Val::Int(first + i);
                     }
-                    if self.stream(rest, row, sink)?.is_break() {
+                    if next(row)?.is_break() {
                         self.release(bytes);
                         return Ok(ControlFlow::Break(()));
                     }
@@ -435,16 +566,16 @@ impl<'a, G: GraphView> Exec<'a, G> {
                 self.release(bytes);
                 GO
             }
-            Op::Match(m) => self.match_op(m, row, &mut |r| self.stream(rest, r, sink)),
+            Op::Match(m) => self.match_op(m, row, next),
             Op::Optional { ops, binds } => {
                 let mut any = false;
                 let flow = self.stream(ops, row, &mut |r| {
                     any = true;
-                    self.stream(rest, r, sink)
+                    next(r)
                 })?;
                 if flow.is_continue() && !any {
                     binds.iter().for_each(|s| row[*s] = Val::Null);
-                    return self.stream(rest, row, sink);
+                    return next(row);
                 }
                 Ok(flow)
             }
@@ -460,7 +591,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
                     for (slot, v) in into.iter().zip(values) {
                         row[*slot] = v;
                     }
-                    if self.stream(rest, row, sink)?.is_break() {
+                    if next(row)?.is_break() {
                         self.release(bytes);
                         return Ok(ControlFlow::Break(()));
                     }

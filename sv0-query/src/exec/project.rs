@@ -62,7 +62,7 @@ impl<G: GraphView> Exec<'_, G> {
         if let Some(g) = &p.grouping {
             let mut index: HashMap<Vec<u8>, usize> = HashMap::new();
             let mut groups: Vec<GroupRow> = Vec::new();
-            self.stream_all(before, input, &mut |r| {
+            let flow = self.stream_all(before, input, &mut |r| {
                 let mut key = Vec::new();
                 for (slot, e) in &g.keys {
                     let v = self.eval(e, r)?;
@@ -83,8 +83,12 @@ impl<G: GraphView> Exec<'_, G> {
                     *held += self.accumulate(a, state, r)?;
                 }
                 GO
-            })
-            .map(|_| ())?;
+            });
+            match flow {
+                // Aggregates over a part of the rows would be wrong.
+                Err(e) if p.top && self.cut(&e) => return Ok(Vec::new()),
+                flow => _ = flow?,
+            }
             if groups.is_empty() && g.keys.is_empty() {
                 let running = g.aggregates.iter().map(|_| Running::new()).collect();
                 let row = outer.unwrap_or_else(|| vec![Val::Unset; self.plan.slots]);
@@ -103,7 +107,7 @@ impl<G: GraphView> Exec<'_, G> {
             }
         } else {
             let mut seen = HashSet::new();
-            self.stream_all(before, input, &mut |r| {
+            let flow = self.stream_all(before, input, &mut |r| {
                 let mut out = r.clone();
                 self.items(p, &mut out, None)?;
                 if p.distinct && !seen.insert(items_key(p, &out)) {
@@ -112,8 +116,11 @@ impl<G: GraphView> Exec<'_, G> {
                 *held += self.hold(&out, p.items.iter().map(|i| i.0))?;
                 rows.push(out);
                 if stream_limit.is_some_and(|l| rows.len() >= l) { Ok(ControlFlow::Break(())) } else { GO }
-            })
-            .map(|_| ())?;
+            });
+            match flow {
+                Err(e) if p.top && self.cut(&e) => {}
+                flow => _ = flow?,
+            }
         }
         if !p.order.is_empty() {
             let mut keyed: Vec<(Vec<Val>, Row)> = Vec::with_capacity(rows.len());

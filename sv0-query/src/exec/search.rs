@@ -80,7 +80,7 @@ impl<G: GraphView> Exec<'_, G> {
             }
             return GO;
         }
-        let backward = if forward.len() > 1 { Some(self.starts(&p.last, graph, row)?) } else { None };
+        let backward = if forward.len() > 1 && p.reversible { Some(self.starts(&p.last, graph, row)?) } else { None };
         let reversed = backward.as_ref().is_some_and(|b| b.len() < forward.len());
         let starts = if reversed { backward.unwrap_or(forward) } else { forward };
         let nfa = if reversed { &p.reversed } else { &p.nfa };

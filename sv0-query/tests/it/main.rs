@@ -9,5 +9,6 @@
 )]
 
 mod cases;
+mod conformance;
 mod hostile;
 mod reference;

@@ -187,6 +187,7 @@ impl<G: GraphView> Exec<'_, G> {
                     }
                 }
             }
+            self.note_frontier(search.states.len());
             let bytes = (search.states.len() * 64) as u64;
             if let Err(e) = self.charge(bytes.saturating_sub(charged)) {
                 break Err(e);
