@@ -25,6 +25,8 @@ pub const MAX_TEXT: usize = 64 * 1024;
 pub const MAX_NESTING: usize = 64;
 /// Syntax trees deeper than this aren't made: whoever walks them may do so by calling himself.
 pub const MAX_DEPTH: usize = 256;
+/// Expressions of more parts than this aren't made.
+pub const MAX_PARTS: usize = 1 << 18;
 /// Clauses between two set operations.
 pub const MAX_CLAUSES: usize = 128;
 
@@ -35,7 +37,7 @@ pub const MAX_CLAUSES: usize = 128;
 pub fn parse(text: &str) -> Result<Query, QueryError> {
     syntax::guard(text)?;
     let mut pairs = Grammar::parse(Rule::query, text).map_err(|e| syntax::syntax(text, &e))?;
-    let b = Builder { text, depth: std::cell::Cell::new(0) };
+    let b = Builder { text, depth: std::cell::Cell::new(0), made: std::cell::Cell::new(0) };
     pairs.next().map_or_else(|| Err(b.err((0, 0), "empty query")), |q| b.query(q))
 }
 
@@ -43,6 +45,8 @@ struct Builder<'t> {
     text: &'t str,
     /// How deep in the tree the present part stands.
     depth: std::cell::Cell<usize>,
+    /// How many parts of expressions were made.
+    made: std::cell::Cell<usize>,
 }
 
 type P<'i> = Pair<'i, Rule>;
@@ -495,15 +499,14 @@ impl Builder<'_> {
 }
 
 fn setop(p: &P<'_>) -> SetOp {
-    let t = p.as_str().to_uppercase();
-    let all = t.contains("ALL");
-    match (t.get(..5).unwrap_or(""), all) {
-        ("UNION", false) => SetOp::Union,
-        ("UNION", true) => SetOp::UnionAll,
-        ("EXCEP", false) => SetOp::Except,
-        ("EXCEP", true) => SetOp::ExceptAll,
-        (_, false) => SetOp::Intersect,
-        (_, true) => SetOp::IntersectAll,
+    let has = |r: Rule| p.clone().into_inner().any(|c| c.as_rule() == r);
+    match (has(Rule::k_union), has(Rule::k_except), has(Rule::k_all)) {
+        (true, _, false) => SetOp::Union,
+        (true, _, true) => SetOp::UnionAll,
+        (_, true, false) => SetOp::Except,
+        (_, true, true) => SetOp::ExceptAll,
+        (_, _, false) => SetOp::Intersect,
+        (_, _, true) => SetOp::IntersectAll,
     }
 }
 

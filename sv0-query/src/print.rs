@@ -1,17 +1,18 @@
-//! The canonical printer: syntax tree to canonical ISO GQL, on one line ([`canonical`]) or a clause a line ([`pretty`]).
+//! The canonical printer: syntax tree to canonical GQL, on one line ([`canonical`]) or a clause a line ([`pretty`]).
 //!
 //! What it prints is read back as the same tree, up to spans and to what follows, and is printed the same again. That
 //! holds within the parser's bounds: canonical text may be longer than what it came from, and have more brackets.
 //!
 //! - Cypher's spellings become ISO's: `UNWIND` is `FOR`, `-[:A*1..3]->` is `-[:A]->{1,3}`, `-->` is `->`, `(n:A:B)` is
 //!   `(n:A&B)`, `!=` is `<>`, `a < b < c` is `a < b AND b < c`. These have one tree.
-//! - `WITH … WHERE …` becomes `RETURN … NEXT FILTER …`. Grouping that is implicit stays so: no `GROUP BY` is added.
-//! - A pattern that stands for a truth value becomes `EXISTS { … }`; `EXISTS { MATCH … }` of one `MATCH` has no `MATCH`.
+//! - `WITH … WHERE …` becomes `RETURN … NEXT FILTER …` if the condition sees the new columns alone. Grouping that is
+//!   implicit stays so: no `GROUP BY` is added.
+//! - A pattern that stands for a truth value becomes `EXISTS { … }`; one `MATCH` alone in braces loses its `MATCH`.
 //! - A function has one name (`toLower` is `LOWER`, `collect` is `COLLECT_LIST`, `datetime()` is `ZONED_DATETIME()`).
-//!   `toString(x)` and the like become `CAST(x AS STRING)`, `exists(x)` becomes `x IS NOT NULL`, and a type has one name.
+//!   `toString(x)` and the like become `CAST(x AS STRING)`, `exists(x)` becomes `x IS NOT NULL`. A type has one name.
 //! - A column keeps its name: if the text of its expression was another, the name is given with `AS`.
 //! - Parentheses stand where the levels of the grammar ask for them, and around a test within a test or a comparison.
-//! - A name that is one of the grammar's words is quoted, except for properties and parameters.
+//! - A name that is one of the grammar's words is quoted, except for labels, properties and parameters.
 //! - Comments aren't kept.
 
 use pest::unicode::{XID_CONTINUE, XID_START};
@@ -122,12 +123,8 @@ impl Writer {
 
     /// Goes on to the next clause.
     fn then(&mut self) -> &mut Self {
-        if !self.lines {
-            return self.put(" ");
-        }
-        self.out.push('\n');
-        self.out.extend(std::iter::repeat_n(' ', self.indent));
-        self
+        let gap = if self.lines { format!("\n{}", " ".repeat(self.indent)) } else { " ".to_owned() };
+        self.put(&gap)
     }
 
     fn list<T>(
@@ -147,8 +144,8 @@ impl Writer {
 
     /// Whether what comes makes the line too long.
     fn is_long(&self, f: impl FnOnce(&mut Self) -> &mut Self) -> bool {
-        let column = self.out.rsplit('\n').next().map_or(0, |line| line.chars().count());
-        self.lines && column + inline(f).chars().count() > WIDTH
+        let column = || self.out.rsplit('\n').next().map_or(0, |line| line.chars().count());
+        self.lines && column() + inline(f).chars().count() > WIDTH
     }
 
     /// A part of a clause, on a line of its own if the clause is long.
@@ -176,13 +173,11 @@ impl Writer {
         self.then().put("}")
     }
 
-    // ---- lexemes
-
     fn backquoted(&mut self, name: &str) -> &mut Self {
         self.put("`").put(&name.replace('`', "``")).put("`")
     }
 
-    /// The name of a property or a parameter.
+    /// The name of a label, a property or a parameter.
     fn key(&mut self, name: &str) -> &mut Self {
         let mut chars = name.chars();
         let plain = chars.next().is_some_and(|c| c == '_' || XID_START(c))
@@ -194,10 +189,6 @@ impl Writer {
     /// The name of anything else.
     fn name(&mut self, name: &str) -> &mut Self {
         if is_in(WORDS, name) { self.backquoted(name) } else { self.key(name) }
-    }
-
-    fn names(&mut self, names: &[Name]) -> &mut Self {
-        self.list(names, ", ", |w, n| w.name(&n.text))
     }
 
     fn string(&mut self, s: &str) -> &mut Self {
@@ -219,8 +210,7 @@ impl Writer {
     fn literal(&mut self, l: &Literal) -> &mut Self {
         match l {
             Literal::Null => self.put("NULL"),
-            Literal::Bool(true) => self.put("TRUE"),
-            Literal::Bool(false) => self.put("FALSE"),
+            Literal::Bool(b) => self.put(if *b { "TRUE" } else { "FALSE" }),
             Literal::Int(n) => self.put(&n.to_string()),
             Literal::Float(f) if f.is_finite() => self.put(&format!("{f:?}")),
             // No text is read as one of these; they can only be computed.
@@ -228,8 +218,6 @@ impl Writer {
             Literal::Str(s) => self.string(s),
         }
     }
-
-    // ---- clauses
 
     fn query(&mut self, q: &Query) -> &mut Self {
         if let Some(p) = q.prefix {
@@ -291,7 +279,7 @@ impl Writer {
             Clause::Call(c) => {
                 self.put(if c.optional { "OPTIONAL CALL " } else { "CALL " });
                 if let Some(vars) = &c.vars {
-                    self.put("(").names(vars).put(") ");
+                    self.put("(").list(vars, ", ", |w, n| w.name(&n.text)).put(") ");
                 }
                 self.braces(|w| w.query(&c.body))
             }
@@ -336,7 +324,7 @@ impl Writer {
         match p.group_by.as_deref() {
             None => {}
             Some([]) => self.part(long, "GROUP BY ", |w| w.put("()")),
-            Some(names) => self.part(long, "GROUP BY ", |w| w.names(names)),
+            Some(names) => self.part(long, "GROUP BY ", |w| w.list(names, ", ", |w, n| w.name(&n.text))),
         }
         if !p.order.is_empty() {
             self.part(long, "ORDER BY ", |w| w.list(&p.order, ", ", Self::sort));
@@ -372,8 +360,6 @@ impl Writer {
         let text = inline(|w| w.expr(&s.expr, OR));
         self.put(&text).put(if s.descending { " DESC" } else { "" }).put(nulls)
     }
-
-    // ---- patterns
 
     fn match_body(&mut self, m: &Match) -> &mut Self {
         let long = self.is_long(|w| w.match_body(m));
@@ -506,8 +492,6 @@ impl Writer {
         self.put(word).list(&rest, word, |w, b| w.label(b, own + 1))
     }
 
-    // ---- expressions
-
     /// An expression where one of that level or a tighter one may stand.
     fn expr(&mut self, e: &Expr, least: u8) -> &mut Self {
         if level(e) < least { self.put("(").bare(e).put(")") } else { self.bare(e) }
@@ -537,9 +521,9 @@ impl Writer {
             K::Cmp(op, a, b) => self.binary(a, cmp_op(*op), b),
             K::Arith(op, a, b) => self.arithmetic(*op, a, b),
             K::Neg(a) => self.put("-").expr(a, POSTFIX),
-            K::And(..) => self.chain(e, AND, " AND "),
-            K::Or(..) => self.chain(e, OR, " OR "),
-            K::Xor(..) => self.chain(e, XOR, " XOR "),
+            K::And(..) => self.chain(e, AND, "AND "),
+            K::Or(..) => self.chain(e, OR, "OR "),
+            K::Xor(..) => self.chain(e, XOR, "XOR "),
             K::Not(a) => self.not(a),
             K::IsNull(a, negated) => self.test(a, *negated, "NULL"),
             K::IsTruth(a, Some(true), negated) => self.test(a, *negated, "TRUE"),
@@ -594,9 +578,13 @@ impl Writer {
     }
 
     fn chain(&mut self, e: &Expr, op: u8, word: &str) -> &mut Self {
-        let mut all = Vec::new();
+        let (mut all, long) = (Vec::new(), self.is_long(|w| w.bare(e)));
         terms(e, op, usize::MAX, &mut all);
-        self.list(&all, word, |w, t| w.expr(t, op + 1))
+        if let Some((first, rest)) = all.split_first() {
+            self.expr(first, op + 1);
+            rest.iter().for_each(|t| self.part(long, word, |w| w.expr(t, op + 1)));
+        }
+        self
     }
 
     fn arithmetic(&mut self, op: ArithOp, a: &Expr, b: &Expr) -> &mut Self {
@@ -715,30 +703,17 @@ fn level(e: &Expr) -> u8 {
         K::Arith(ArithOp::Add | ArithOp::Sub | ArithOp::Concat, ..) => ADD,
         K::Arith(ArithOp::Mul | ArithOp::Div | ArithOp::Mod, ..) => MUL,
         K::Neg(_) | K::Lit(Literal::Int(_) | Literal::Float(_)) => UNARY,
-        K::Lit(Literal::Null | Literal::Bool(_) | Literal::Str(_))
-        | K::Param(_)
-        | K::Var(_)
-        | K::Prop(..)
-        | K::Index(..)
-        | K::Slice(..)
-        | K::List(_)
-        | K::Call { .. }
-        | K::Cast(..)
-        | K::Case { .. }
-        | K::ListPred(..)
-        | K::ListComp { .. }
-        | K::Exists(_)
-        | K::Count(_)
-        | K::Value(_) => POSTFIX,
+        #[rustfmt::skip]
+        K::Lit(Literal::Null | Literal::Bool(_) | Literal::Str(_)) | K::Param(_) | K::Var(_) | K::Prop(..)
+        | K::Index(..) | K::Slice(..) | K::List(_) | K::Call { .. } | K::Cast(..) | K::Case { .. } | K::ListPred(..)
+        | K::ListComp { .. } | K::Exists(_) | K::Count(_) | K::Value(_) => POSTFIX,
     }
 }
 
 /// Both sides, if the expression is of that operator.
 fn sides(e: &Expr, op: u8) -> Option<(&Expr, &Expr)> {
     match (&e.kind, op) {
-        (ExprKind::Or(a, b), OR) | (ExprKind::Xor(a, b), XOR) | (ExprKind::And(a, b), AND) => {
-            Some((a.as_ref(), b.as_ref()))
-        }
+        (ExprKind::Or(a, b), OR) | (ExprKind::Xor(a, b), XOR) | (ExprKind::And(a, b), AND) => Some((&**a, &**b)),
         _ => None,
     }
 }
@@ -804,12 +779,8 @@ fn quantor(q: Quant) -> &'static str {
 
 /// What `exists(…)` of old asks about.
 fn presence(e: &Expr) -> Option<&Expr> {
-    match &e.kind {
-        ExprKind::Call { name, args, distinct: false, star: false } if &**name == "exists" && args.len() == 1 => {
-            args.first()
-        }
-        _ => None,
-    }
+    let ExprKind::Call { name, args, distinct: false, star: false } = &e.kind else { return None };
+    if &**name == "exists" && args.len() == 1 { args.first() } else { None }
 }
 
 /// What a function of one argument casts, and to which type. They differ from CAST in the words of an error alone.

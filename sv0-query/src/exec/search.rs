@@ -13,6 +13,7 @@ use crate::diag::QueryError;
 use crate::plan::{CLabel, Elem, Move, Nfa, Pattern};
 use crate::val::{PathVal, Val};
 
+mod ordered;
 mod shortest;
 
 type Used = FxHashSet<EdgeId>;

@@ -1,9 +1,9 @@
 //! Expressions.
 
 use super::pattern::pattern_subquery;
-use super::{Builder, P, R, Rule, parts, span, trimmed};
+use super::{Builder, MAX_PARTS, P, R, Rule, parts, span, trimmed};
 use crate::ast::{
-    ArithOp, Clause, CmpOp, Element, Expr, ExprKind, Linear, Literal, Name, Quant, Span, Subquery, TextOp,
+    ArithOp, Clause, CmpOp, Element, Expr, ExprKind, Label, Linear, Literal, Name, Quant, Span, Subquery, TextOp,
 };
 use crate::diag::{Code, Diagnostic, QueryError};
 use std::sync::Arc;
@@ -58,7 +58,18 @@ impl Builder<'_> {
             Rule::exists_e | Rule::count_e | Rule::value_e | Rule::pattern_pred => 15,
             _ => 0,
         };
+        self.count(1, at)?;
         self.deeper(levels + passed, at, || self.any_expr(p, at))
+    }
+
+    /// Counts the parts of a tree that are made.
+    fn count(&self, more: usize, at: Span) -> R<()> {
+        self.made.set(self.made.get().saturating_add(more));
+        if self.made.get() > MAX_PARTS {
+            let m = format!("expressions of more than {MAX_PARTS} parts");
+            return Err(QueryError::one(Diagnostic::new(Code::Syntax, at, m).help("name parts of it with LET")));
+        }
+        Ok(())
     }
 
     fn any_expr(&self, p: P<'_>, at: Span) -> R<Expr> {
@@ -106,22 +117,21 @@ impl Builder<'_> {
             }
             Rule::unary_e => {
                 let mut negative = false;
-                let mut signs = 0;
                 let mut inner = None;
                 for c in parts(p) {
                     if c.as_rule() == Rule::minus {
                         negative ^= c.as_str() == "-";
-                        signs += 1;
                     } else {
                         inner = Some(self.signed(c, negative)?);
                     }
                 }
-                let x = inner.ok_or_else(|| self.err(at, "an expression is missing"))?;
-                match x.kind {
-                    ExprKind::Lit(Literal::Int(_) | Literal::Float(_)) => Ok(Expr { span: at, ..x }),
-                    _ if negative => e(ExprKind::Neg(Box::new(x))),
-                    _ if signs > 0 => Ok(x),
-                    _ => Ok(x),
+                let (x, read) = inner.ok_or_else(|| self.err(at, "an expression is missing"))?;
+                if read {
+                    Ok(Expr { span: at, ..x })
+                } else if negative {
+                    e(ExprKind::Neg(Box::new(x)))
+                } else {
+                    Ok(x)
                 }
             }
             Rule::postfix => {
@@ -206,15 +216,16 @@ impl Builder<'_> {
         }
     }
 
-    /// A negative literal is one literal, so that the least integer can be written.
-    pub(super) fn signed(&self, p: P<'_>, negative: bool) -> R<Expr> {
+    /// A negative literal is one literal, so that the least integer can be written. Answers also whether it was one: then
+    /// its sign is read.
+    pub(super) fn signed(&self, p: P<'_>, negative: bool) -> R<(Expr, bool)> {
         let mut inner = parts(p.clone());
         if let (Some(n), None) = (inner.next(), inner.next())
             && n.as_rule() == Rule::number
         {
-            return self.number(&n, negative);
+            return Ok((self.number(&n, negative)?, true));
         }
-        self.expr(p)
+        Ok((self.expr(p)?, false))
     }
 
     pub(super) fn number(&self, p: &P<'_>, negative: bool) -> R<Expr> {
@@ -312,6 +323,27 @@ impl Builder<'_> {
         }
     }
 
+    /// Takes the last alternative of the label that an expression ends in, if it names the variable.
+    fn behind_label(e: &mut Expr, var: &str) -> Option<Expr> {
+        match &mut e.kind {
+            ExprKind::And(_, b) | ExprKind::Or(_, b) | ExprKind::Xor(_, b) | ExprKind::Not(b) => {
+                Self::behind_label(b, var)
+            }
+            ExprKind::HasLabel(_, l) => match l {
+                Label::Or(a, b) => match &**b {
+                    Label::Name(n) if *n.text == *var => {
+                        let taken = Expr { kind: ExprKind::Var(n.text.clone()), span: n.span };
+                        *l = (**a).clone();
+                        Some(taken)
+                    }
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// A list, or a list comprehension.
     fn list(&self, p: P<'_>) -> R<Expr> {
         let at = span(&p);
@@ -329,6 +361,15 @@ impl Builder<'_> {
             }
         }
         let list = |items| Ok(Expr { kind: ExprKind::List(items), span: at });
+        // `[x IN list WHERE x:A | x]`: what stands behind the bar is the element, not a second label.
+        if items.len() == 1
+            && map.is_none()
+            && let Some(ExprKind::In(x, _)) = items.first().map(|e| &e.kind)
+            && let ExprKind::Var(v) = &x.kind
+            && let Some(f) = filter.as_deref_mut()
+        {
+            map = Self::behind_label(f, v).map(Box::new);
+        }
         let only = if items.len() == 1 { items.pop() } else { None };
         let item = match only.map(|e| Self::over(first, e)) {
             Some(Ok((var, list))) => {
@@ -364,9 +405,14 @@ impl Builder<'_> {
                 ">" => CmpOp::Gt,
                 _ => CmpOp::Ge,
             };
+            let before = self.made.get();
             let right = self.expr_of(i.next(), at)?;
             let here = (at.0, right.span.1);
             let wrap = |kind| Expr { kind, span: here };
+            if i.peek().is_some() {
+                // It stands in two comparisons: within one another they would grow by the power.
+                self.count(self.made.get() - before, at)?;
+            }
             let next = if i.peek().is_some() {
                 right.clone()
             } else {
@@ -406,7 +452,7 @@ impl Builder<'_> {
                 }
                 Rule::is_labeled | Rule::has_label => {
                     let n = neg(&op);
-                    let lab = parts(op).find(|c| c.as_rule() == Rule::label_or);
+                    let lab = parts(op).find(|c| matches!(c.as_rule(), Rule::label_or | Rule::label_tail));
                     let lab = lab.ok_or_else(|| self.err(at, "a label is missing"))?;
                     let e = wrap(ExprKind::HasLabel(l, self.label(lab)?));
                     if n { wrap(ExprKind::Not(Box::new(e))) } else { e }

@@ -7,6 +7,9 @@ use crate::ast::{
 };
 use crate::diag::{Code, Diagnostic, QueryError};
 
+/// Labels in a row; more aren't read.
+const MAX_LABELS: usize = 256;
+
 impl Builder<'_> {
     pub(super) fn path_pattern(&self, p: P<'_>) -> R<PathPattern> {
         let at = span(&p);
@@ -125,18 +128,28 @@ impl Builder<'_> {
                 min = self.uint(&i)?;
                 max = Some(min);
             } else {
-                let text = i.as_str();
-                let dots = text.find("..").unwrap_or(0);
-                for u in parts(i.clone()) {
-                    if u.as_span().start() - i.as_span().start() < dots {
-                        min = self.uint(&u)?;
-                    } else {
-                        max = Some(self.uint(&u)?);
-                    }
-                }
+                let (low, high) = self.bounds(i)?;
+                (min, max) = (low.unwrap_or(1), high);
             }
         }
         self.quantifier_of(min, max, false, at)
+    }
+
+    /// What stands on each side of `..` or `,`.
+    fn bounds(&self, p: P<'_>) -> R<(Option<u32>, Option<u32>)> {
+        let (mut low, mut high) = (None, None);
+        for side in parts(p) {
+            let rule = side.as_rule();
+            if let Some(n) = parts(side).next() {
+                let n = Some(self.uint(&n)?);
+                if rule == Rule::low {
+                    low = n;
+                } else {
+                    high = n;
+                }
+            }
+        }
+        Ok((low, high))
     }
 
     pub(super) fn quantifier_of(&self, min: u32, max: Option<u32>, optional: bool, at: Span) -> R<Quantifier> {
@@ -155,21 +168,14 @@ impl Builder<'_> {
             Rule::q_plus => self.quantifier_of(1, None, false, at),
             Rule::q_opt => self.quantifier_of(0, Some(1), true, at),
             _ => {
-                let text = q.as_str();
-                let comma = text.find(',');
-                let (mut min, mut max) = (0, None);
-                for u in parts(q.clone()) {
-                    let before = comma.is_none_or(|c| u.as_span().start() - q.as_span().start() < c);
-                    let n = self.uint(&u)?;
-                    if before {
-                        min = n;
-                    } else {
-                        max = Some(n);
-                    }
-                    if comma.is_none() {
-                        max = Some(n);
-                    }
-                }
+                let inner = parts(q).next().ok_or_else(|| self.err(at, "quantifier"))?;
+                let (min, max) = if inner.as_rule() == Rule::uint {
+                    let n = self.uint(&inner)?;
+                    (n, Some(n))
+                } else {
+                    let (low, high) = self.bounds(inner)?;
+                    (low.unwrap_or(0), high)
+                };
                 self.quantifier_of(min, max, false, at)
             }
         }
@@ -247,10 +253,14 @@ impl Builder<'_> {
         let rule = p.as_rule();
         let missing = || self.err(at, "a label is missing");
         let fold = |parts: Vec<Label>, f: fn(Box<Label>, Box<Label>) -> Label| {
+            if parts.len() > MAX_LABELS {
+                let m = format!("{} labels in a row; at most {MAX_LABELS} are read", parts.len());
+                return Err(QueryError::one(Diagnostic::new(Code::Syntax, at, m)));
+            }
             parts.into_iter().reduce(|a, b| f(Box::new(a), Box::new(b))).ok_or_else(missing)
         };
         match rule {
-            Rule::label_or => fold(parts(p).map(|c| self.label(c)).collect::<R<_>>()?, Label::Or),
+            Rule::label_or | Rule::label_tail => fold(parts(p).map(|c| self.label(c)).collect::<R<_>>()?, Label::Or),
             Rule::label_and => fold(parts(p).map(|c| self.label(c)).collect::<R<_>>()?, Label::And),
             Rule::label_not => {
                 let mut bangs = 0;

@@ -11,4 +11,5 @@
 mod cases;
 mod conformance;
 mod hostile;
+mod print;
 mod reference;

@@ -1,9 +1,8 @@
 //! Shortest paths and reachability: breadth-first search over (node, state).
 
 use super::super::{Exec, Flow, GO, Row};
-use super::{Dfs, Sink, Used};
-use crate::ast::{PathMode, Selector};
-use crate::diag::QueryError;
+use super::{Sink, Used};
+use crate::ast::Selector;
 use crate::plan::{Move, Nfa, Pattern};
 use crate::val::Val;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -30,7 +29,11 @@ impl<G: GraphView> Exec<'_, G> {
             Selector::All => (u32::MAX, true),
         };
         if k > 1 {
-            return self.exhaustive(p, selector, graph, start, None, row, used, sink);
+            return self.ordered(p, selector, graph, start, None, row, used, sink);
+        }
+        // Moves of several alternatives at one place keep their order only together.
+        if p.alternatives {
+            return self.shortest_ordered(p, selector, graph, start, row, used, sink);
         }
         self.bfs(p, selector, all, graph, start, row, used, sink)
     }
@@ -133,7 +136,7 @@ impl<G: GraphView> Exec<'_, G> {
                 drop(paths);
                 if !found {
                     restore(row);
-                    let flow = self.exhaustive(p, selector, graph, start, Some(node), row, used, sink);
+                    let flow = self.ordered(p, selector, graph, start, Some(node), row, used, sink);
                     if let Some(s) = start_slot {
                         row[s] = Val::Node(graph, start);
                     }
@@ -243,7 +246,7 @@ impl<G: GraphView> Exec<'_, G> {
             Self::undo(row, &mut undo, 0);
             return flow;
         }
-        let d = Dfs { p, nfa: &p.nfa, graph, reversed: false, only: Some(edges), mode: p.mode };
+        let d = Self::along_edges(p, graph, edges);
         let mut stopped = false;
         let flow = self.dfs(&d, start, row, used, &mut |_, r, u| {
             *found = true;
@@ -254,116 +257,11 @@ impl<G: GraphView> Exec<'_, G> {
         let _ = flow;
         Ok(if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
-
-    /// All paths from `start` (to `end`), then the selector: for what breadth-first search can't decide.
-    #[expect(clippy::too_many_arguments, reason = "as `select`")]
-    pub(super) fn exhaustive(
-        &self,
-        p: &Pattern,
-        selector: Selector,
-        graph: u8,
-        start: u32,
-        end: Option<u32>,
-        row: &mut Row,
-        used: &mut Used,
-        sink: Sink<'_>,
-    ) -> Flow {
-        // A walk that repeats an edge is never among the shortest that a trail doesn't beat, unless a lower bound
-        // forces it; bounded walks are enumerated as they are.
-        let mode = if p.mode == PathMode::Walk && p.nfa.has_loop() { PathMode::Trail } else { p.mode };
-        let d = Dfs { p, nfa: &p.nfa, graph, reversed: false, only: None, mode };
-        let mut all: Vec<(u32, Vec<EdgeId>)> = Vec::new();
-        let mut bytes = 0u64;
-        self.dfs(&d, start, row, used, &mut |t, _, _| {
-            let last = t.nodes.last().copied().unwrap_or(start);
-            if end.is_none_or(|e| e == last) {
-                let b = (t.edges.len() * 8 + 48) as u64;
-                bytes += b;
-                self.charge(b)?;
-                all.push((last, t.edges.clone()));
-            }
-            GO
-        })
-        .map(|_| ())?;
-        let order = |edges: &[EdgeId]| -> Result<Vec<(u16, u32, EdgeId)>, QueryError> {
-            let mut at = start;
-            edges
-                .iter()
-                .map(|e| {
-                    let r = self.graph(graph).edge(*e)?;
-                    at = if r.from == at { r.to } else { r.from };
-                    Ok((r.ty.0, at, *e))
-                })
-                .collect()
-        };
-        let mut keyed = Vec::with_capacity(all.len());
-        for (last, edges) in all {
-            keyed.push((last, edges.len(), order(&edges)?, edges));
-        }
-        keyed.sort();
-        keyed.dedup_by(|a, b| a.3 == b.3 && a.0 == b.0);
-        let (mut at, mut count, mut groups, mut length) = (None, 0u32, 0u32, usize::MAX);
-        for (last, len, _, edges) in keyed {
-            if at != Some(last) {
-                (at, count, groups, length) = (Some(last), 0, 0, usize::MAX);
-            }
-            if len != length {
-                groups += 1;
-                length = len;
-            }
-            let take = match selector {
-                Selector::Any(k) | Selector::Shortest(k) => count < k,
-                Selector::AllShortest => groups <= 1,
-                Selector::ShortestGroups(k) => groups <= k,
-                Selector::All => true,
-            };
-            if !take {
-                continue;
-            }
-            count += 1;
-            let mut found = false;
-            let d = Dfs { p, nfa: &p.nfa, graph, reversed: false, only: Some(&edges), mode };
-            let mut stopped = false;
-            self.dfs(&d, start, row, used, &mut |_, r, u| {
-                found = true;
-                stopped = sink(r, u)?.is_break();
-                Ok(ControlFlow::Break(()))
-            })
-            .map(|_| ())?;
-            if stopped {
-                self.release(bytes);
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        self.release(bytes);
-        GO
-    }
 }
 
 impl Nfa {
     fn has_checks(&self) -> bool {
         self.moves.iter().flatten().any(|m| matches!(m, Move::Eps { check: Some(_), .. }))
-    }
-
-    fn has_loop(&self) -> bool {
-        // Kahn's algorithm: an automaton without a loop can be emptied.
-        let to = |m: &Move| match m {
-            Move::Eps { to, .. } | Move::Node { to, .. } | Move::Edge { to, .. } => *to,
-        };
-        let mut incoming = vec![0usize; self.moves.len()];
-        self.moves.iter().flatten().for_each(|m| incoming[to(m)] += 1);
-        let mut free: Vec<usize> = (0..self.moves.len()).filter(|s| incoming[*s] == 0).collect();
-        let mut emptied = 0;
-        while let Some(s) = free.pop() {
-            emptied += 1;
-            for m in &self.moves[s] {
-                incoming[to(m)] -= 1;
-                if incoming[to(m)] == 0 {
-                    free.push(to(m));
-                }
-            }
-        }
-        emptied < self.moves.len()
     }
 }
 
