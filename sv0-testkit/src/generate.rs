@@ -62,7 +62,10 @@ pub fn graph(r: &mut Rng) -> Json {
             props.insert("count".into(), json!(r.below(4)));
         }
         if r.one_in(3) {
-            props.insert("tags".into(), json!(["tier_zero"]));
+            props.insert(
+                "tags".into(),
+                if r.one_in(2) { json!(["tier_zero"]) } else { json!(["tier_zero", "external"]) },
+            );
         }
         let kind = if r.one_in(2) { "aws.role" } else { "entra.service_principal" };
         nodes.push(json!({"id": format!("n{i}"), "type": ty, "kind": kind, "props": props}));
@@ -105,7 +108,40 @@ fn node(r: &mut Rng, var: &str) -> String {
     format!("({var}{label}{rest})")
 }
 
-fn edge(r: &mut Rng, var: &str, quantified: bool) -> String {
+/// A parenthesised sub-path; the names of its variables, lists where it is repeated.
+fn group(r: &mut Rng, fresh: &mut usize, bounded: bool) -> (String, Vec<String>, bool) {
+    let mut name = |p: &str| {
+        *fresh += 1;
+        format!("{p}{fresh}")
+    };
+    let (a, e, b) = (name("g"), name("h"), name("g"));
+    let types = r.pick(&["", ":CAN_ASSUME", ":authority", ":CAN_ASSUME|HAS_ROLE|MEMBER_OF"]);
+    match r.below(4) {
+        0 => {
+            let f = name("h");
+            // Either of two ways.
+            (format!("(({a})-[{e}{types}]->({b}) | ({a})<-[{f}:SAME_AS|INVOKES]-({b}))"), vec![], false)
+        }
+        1 => (format!("(-[{e}{types}]->({b}))?"), vec![b, e], false),
+        k => {
+            let filter = match r.below(3) {
+                0 => format!(" WHERE {b}.status = 'active' OR {a}.count > 0"),
+                _ => String::new(),
+            };
+            let more = if k == 2 && r.one_in(2) {
+                let (f, c) = (name("h"), name("g"));
+                format!("-[{f}]->({c})")
+            } else {
+                String::new()
+            };
+            let q =
+                if bounded { r.pick(&["{1,2}", "{0,2}", "{2}"]) } else { r.pick(&["{1,2}", "{0,2}", "+", "*", "{2}"]) };
+            (format!("(({a})-[{e}{types}]->({b}){more}{filter}){q}"), vec![b, e], true)
+        }
+    }
+}
+
+fn edge(r: &mut Rng, var: &str, quantified: bool, bounded: bool) -> String {
     let label = match r.below(9) {
         0 => ":CAN_ASSUME",
         1 => ":CAN_ASSUME|SAME_AS|INSTANCE_OF",
@@ -126,7 +162,11 @@ fn edge(r: &mut Rng, var: &str, quantified: bool) -> String {
     if !quantified {
         return arrow;
     }
-    let q = r.pick(&["{1,2}", "{0,2}", "{2}", "{1,3}", "+", "*", "{2,3}"]);
+    let q = if bounded {
+        r.pick(&["{1,2}", "{0,2}", "{2}", "{1,3}", "{2,3}", "{1,4}"])
+    } else {
+        r.pick(&["{1,2}", "{0,2}", "{2}", "{1,3}", "+", "*", "{2,3}", "?"])
+    };
     format!("{arrow}{q}")
 }
 
@@ -141,12 +181,20 @@ pub fn query(r: &mut Rng) -> String {
     for c in 0..clauses {
         let optional = c > 0 && r.one_in(2);
         out += if optional { "OPTIONAL MATCH " } else { "MATCH " };
+        let repeatable = r.one_in(8);
+        if repeatable {
+            out += "REPEATABLE ELEMENTS ";
+        }
         let selector = if r.one_in(3) {
-            r.pick(&["ANY SHORTEST ", "ALL SHORTEST ", "SHORTEST 2 ", "ANY ", "SHORTEST 2 GROUPS "])
+            r.pick(&["ANY SHORTEST ", "ALL SHORTEST ", "SHORTEST 2 ", "ANY ", "SHORTEST 3 ", "ANY 2 ", "SHORTEST 1 "])
+        } else if r.one_in(12) {
+            "GROUPS "
         } else {
             ""
         };
-        let mode = if selector.is_empty() && r.one_in(4) { r.pick(&["TRAIL ", "ACYCLIC ", "SIMPLE "]) } else { "" };
+        let mode = if r.one_in(4) { r.pick(&["TRAIL ", "ACYCLIC ", "SIMPLE ", "WALK "]) } else { "" };
+        // The reference lists walks one by one: they have to end.
+        let bounded = mode == "WALK " || repeatable && mode.is_empty();
         let patterns = if selector.is_empty() && r.one_in(4) { 2 } else { 1 };
         let mut quantifiers = 0;
         for p in 0..patterns {
@@ -157,8 +205,8 @@ pub fn query(r: &mut Rng) -> String {
                 out += "p = ";
                 path = true;
             }
-            out += selector;
-            out += mode;
+            out +=
+                &if selector == "GROUPS " { format!("SHORTEST 2 {mode}GROUPS ") } else { format!("{selector}{mode}") };
             let hops = 1 + r.below(2);
             for h in 0..=hops {
                 let again = !names.is_empty() && r.one_in(3);
@@ -174,10 +222,23 @@ pub fn query(r: &mut Rng) -> String {
                 if h < hops {
                     let e = format!("e{fresh}");
                     fresh += 1;
+                    if quantifiers == 0 && r.one_in(6) {
+                        quantifiers += 1;
+                        let (text, inner, repeated) = group(r, &mut fresh, bounded);
+                        out += &format!(" {text} ");
+                        if repeated {
+                            lists.extend(inner);
+                        }
+                        continue;
+                    }
                     let q = quantifiers == 0 && r.one_in(2);
                     quantifiers += usize::from(q);
-                    out += &edge(r, &e, q);
-                    if q {
+                    let text = edge(r, &e, q, bounded);
+                    let single = text.ends_with('?');
+                    out += &text;
+                    if single {
+                        out.push(' ');
+                    } else if q {
                         lists.push(e);
                     }
                 }
@@ -205,6 +266,31 @@ pub fn query(r: &mut Rng) -> String {
     }
     let v = names[r.below(names.len())].clone();
     let w = names[r.below(names.len())].clone();
+    match r.below(12) {
+        0 => {
+            out += &format!(
+                "OPTIONAL {{ MATCH ({v})-[:authority]->(oa) MATCH (oa)-[ob]->(oc) }} RETURN {v}.id AS a, oc.id AS c"
+            )
+        }
+        1 => {
+            out += &format!(
+                "CALL ({v}) {{ MATCH ({v})-[ca]->(cb) RETURN cb.status AS cs, count(*) AS cn }} RETURN {v}.id AS a, cs, cn"
+            )
+        }
+        2 => {
+            out += &format!(
+                "OPTIONAL CALL ({v}) {{ MATCH ({v})<-[ca:authority]-(cb) RETURN cb.id AS cs }} RETURN {v}.id AS a, cs"
+            )
+        }
+        3 => out += &format!("FOR x IN [1, 2, {v}.count] RETURN {w}.id AS a, x"),
+        4 => out += &format!("RETURN DISTINCT {v}.id AS a UNION MATCH (z:identity) RETURN z.id AS a"),
+        5 => out += &format!("RETURN {v}.id AS a EXCEPT MATCH (z:role) RETURN z.id AS a"),
+        6 => out += &format!("RETURN {v}.status AS s, count(*) AS n NEXT FILTER n > 1 RETURN s, n"),
+        _ => {}
+    }
+    if out.contains("RETURN") {
+        return out;
+    }
     out += &match r.below(7) {
         0 => format!("RETURN DISTINCT {v}.id AS a, {w}.id AS b"),
         1 => format!("RETURN {v}.status AS s, count(*) AS n, count(DISTINCT {w}) AS d"),

@@ -58,16 +58,25 @@ impl Found {
         }
     }
 
+    /// How many more of this length are wanted.
+    fn more(self, selector: Selector, length: usize) -> u32 {
+        match selector {
+            Selector::Any(k) | Selector::Shortest(k) => k.saturating_sub(self.paths),
+            _ if self.wants(selector, length) => u32::MAX,
+            _ => 0,
+        }
+    }
+
     /// Whether none longer than this is wanted.
     fn done(self, selector: Selector) -> bool {
         !self.wants(selector, usize::MAX)
     }
 
-    fn add(&mut self, length: usize) {
+    fn add(&mut self, length: usize, paths: u32) {
         if self.lengths == 0 || self.length != length {
             (self.lengths, self.length) = (self.lengths + 1, length);
         }
-        self.paths += 1;
+        self.paths += paths;
     }
 }
 
@@ -113,7 +122,7 @@ impl<G: GraphView> Exec<'_, G> {
             Selector::ShortestGroups(k) => Keep::Lengths(k),
             Selector::All => Keep::All,
         };
-        self.by_length(p, selector, keep, graph, start, end, row, used, sink).map(|(flow, _)| flow)
+        self.by_length(p, selector, keep, false, graph, start, end, row, used, sink).map(|(flow, _)| flow)
     }
 
     /// One path, or all of the shortest length, for each end: each place is reached once. Ends at which the shortest walk
@@ -130,7 +139,7 @@ impl<G: GraphView> Exec<'_, G> {
         sink: Sink<'_>,
     ) -> Flow {
         let keep = if selector == Selector::AllShortest { Keep::Lengths(1) } else { Keep::Count(1) };
-        let (flow, failed) = self.by_length(p, selector, keep, graph, start, None, row, used, sink)?;
+        let (flow, failed) = self.by_length(p, selector, keep, true, graph, start, None, row, used, sink)?;
         if flow.is_break() {
             return Ok(flow);
         }
@@ -142,13 +151,15 @@ impl<G: GraphView> Exec<'_, G> {
         GO
     }
 
-    /// Answers also with the ends at which candidates were met and none matched.
+    /// With `once`, prefixes are those of walks whatever the mode, and an end whose first length doesn't match is left; the
+    /// other answer is these ends.
     #[expect(clippy::too_many_arguments, reason = "as `select`")]
     fn by_length(
         &self,
         p: &Pattern,
         selector: Selector,
         keep: Keep,
+        once: bool,
         graph: u8,
         start: u32,
         end: Option<u32>,
@@ -181,30 +192,32 @@ impl<G: GraphView> Exec<'_, G> {
                     continue;
                 }
                 let so_far = found.entry(node).or_default();
-                if !so_far.wants(selector, length) {
+                let want = so_far.more(selector, length);
+                // Of several that are alike in length the first may not be left for a later one.
+                if want == 0 || once && selector != Selector::AllShortest && missed.contains(&node) {
                     continue;
                 }
                 let edges = edges_of(&all, *i);
-                let mut matched = false;
-                match self.witness(p, graph, start, node, &edges, row, used, &mut matched, sink) {
+                let mut matched = 0;
+                match self.witness(p, graph, start, node, &edges, row, used, want, &mut matched, sink) {
                     Ok(ControlFlow::Continue(())) => {}
                     Ok(b) => break 'search Ok(b),
                     Err(e) => break 'search Err(e),
                 }
-                if matched {
-                    so_far.add(length);
+                if matched > 0 {
+                    so_far.add(length, matched);
                 } else if !missed.contains(&node) {
                     missed.push(node);
                 }
             }
-            open.retain(|n| found.get(n).is_none_or(|f| !f.done(selector)));
+            open.retain(|n| found.get(n).is_none_or(|f| !f.done(selector)) && !(once && missed.contains(n)));
             if open.is_empty() || level.is_empty() {
                 break Ok(ControlFlow::Continue(()));
             }
             length += 1;
             let mut next: Vec<u32> = Vec::new();
             for i in level {
-                let grown = match self.grow(p, graph, start, &all, i, &sets, row, used) {
+                let grown = match self.grow(p, graph, start, &all, i, &sets, once, row, used) {
                     Ok(g) => g,
                     Err(e) => break 'search Err(e),
                 };
@@ -220,7 +233,7 @@ impl<G: GraphView> Exec<'_, G> {
                         if !wanted {
                             continue;
                         }
-                        a.add(length);
+                        a.add(length, 1);
                     }
                     next.push(u32::try_from(all.len()).unwrap_or(u32::MAX));
                     all.push(Prefix { last: Some((i, edge)), node, set });
@@ -385,6 +398,7 @@ impl<G: GraphView> Exec<'_, G> {
         all: &[Prefix],
         i: u32,
         sets: &Sets,
+        once: bool,
         row: &mut Row,
         used: &Used,
     ) -> Result<Vec<(EdgeId, u32, Vec<u32>)>, QueryError> {
@@ -404,7 +418,7 @@ impl<G: GraphView> Exec<'_, G> {
         }
         let mut out = Vec::with_capacity(by_edge.len());
         for ((_, node, edge), states) in by_edge {
-            if !fits(p, all, i, start, edge, node) {
+            if !once && !fits(p, all, i, start, edge, node) {
                 continue;
             }
             let set = self.settle(p, graph, start, node, states, row)?;

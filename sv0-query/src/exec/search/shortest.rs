@@ -2,7 +2,7 @@
 
 use super::super::{Exec, Flow, GO, Row};
 use super::{Sink, Used};
-use crate::ast::Selector;
+use crate::ast::{PathMode, Selector};
 use crate::plan::{Move, Nfa, Pattern};
 use crate::val::Val;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -104,8 +104,9 @@ impl<G: GraphView> Exec<'_, G> {
                 if p.legacy && node == start {
                     continue;
                 }
-                let mut found = false;
+                let mut found = 0;
                 let mut stop = false;
+                let want = if all { u32::MAX } else { 1 };
                 let mut paths = search.paths(end);
                 while let Some(edges) = paths.next() {
                     if let Err(e) = self.work(edges.len() as u64) {
@@ -113,7 +114,7 @@ impl<G: GraphView> Exec<'_, G> {
                         return Err(e);
                     }
                     restore(row);
-                    let flow = self.witness(p, graph, start, node, &edges, row, used, &mut found, sink);
+                    let flow = self.witness(p, graph, start, node, &edges, row, used, want, &mut found, sink);
                     if let Some(s) = start_slot {
                         row[s] = Val::Node(graph, start);
                     }
@@ -128,13 +129,13 @@ impl<G: GraphView> Exec<'_, G> {
                             return Err(e);
                         }
                     }
-                    if found && !all {
+                    if found > 0 && !all {
                         stop = true;
                         break;
                     }
                 }
                 drop(paths);
-                if !found {
+                if found == 0 {
                     restore(row);
                     let flow = self.ordered(p, selector, graph, start, Some(node), row, used, sink);
                     if let Some(s) = start_slot {
@@ -145,7 +146,7 @@ impl<G: GraphView> Exec<'_, G> {
                         return flow;
                     }
                 }
-                if one_end && (stop || found) {
+                if one_end && (stop || found > 0) {
                     break 'search Ok(());
                 }
             }
@@ -206,7 +207,8 @@ impl<G: GraphView> Exec<'_, G> {
         outcome.map(|()| ControlFlow::Continue(()))
     }
 
-    /// Checks a candidate path against everything (uniqueness, conditions over several elements) and hands it on.
+    /// Checks a candidate path against everything (uniqueness, conditions over several elements) and hands it on, in each way
+    /// in which it matches, so many at most. `found` counts them.
     #[expect(clippy::too_many_arguments, reason = "as `select`")]
     pub(super) fn witness(
         &self,
@@ -217,16 +219,19 @@ impl<G: GraphView> Exec<'_, G> {
         edges: &[EdgeId],
         row: &mut Row,
         used: &mut Used,
-        found: &mut bool,
+        want: u32,
+        found: &mut u32,
         sink: Sink<'_>,
     ) -> Flow {
         if p.ends_only && !p.nfa.has_checks() {
-            // Only the ends are seen: it is enough that the walk is a trail.
+            // Only the ends are seen: it is enough that the walk is a trail, where it has to be one.
             let mut seen = FxHashSet::default();
-            if !edges.iter().all(|e| !used.contains(e) && seen.insert(*e)) {
+            let free = p.mode == PathMode::Walk;
+            let fits = |e: &EdgeId| !(p.shared_edges && used.contains(e));
+            if !edges.iter().all(|e| fits(e) && (seen.insert(*e) || free)) {
                 return GO;
             }
-            *found = true;
+            *found += 1;
             let mut undo = Vec::new();
             for (e, n) in [(&p.first, start), (&p.last, end)] {
                 if let Some(s) = e.slot
@@ -248,11 +253,15 @@ impl<G: GraphView> Exec<'_, G> {
         }
         let d = Self::along_edges(p, graph, edges);
         let mut stopped = false;
+        let mut seen: HashSet<Vec<u8>> = HashSet::new();
         let flow = self.dfs(&d, start, row, used, &mut |_, r, u| {
-            *found = true;
+            // Two alternatives that bind the same are one way.
+            if p.alternatives && !seen.insert(self.match_key(p, r)) {
+                return GO;
+            }
+            *found += 1;
             stopped = sink(r, u)?.is_break();
-            // One assignment a path is enough.
-            Ok(ControlFlow::Break(()))
+            Ok(if stopped || *found >= want { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         let _ = flow;
         Ok(if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
