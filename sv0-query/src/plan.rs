@@ -126,6 +126,9 @@ pub(crate) struct Pattern {
     pub alternatives: bool,
     /// Only ends matter and how often doesn't: one witness per pair of ends.
     pub ends_only: bool,
+    /// What holds at one place depends on what was bound at another: conditions over an iteration, variables that stand
+    /// twice.
+    pub looks_back: bool,
     /// Whether enumeration may start at the other end.
     pub reversible: bool,
     pub span: Span,
@@ -138,6 +141,16 @@ pub(crate) struct Nfa {
     pub moves: Vec<Vec<Move>>,
     pub start: usize,
     pub accept: usize,
+}
+
+impl Nfa {
+    /// [`Pattern::looks_back`].
+    pub(crate) fn looks_back(&self) -> bool {
+        let checks = self.moves.iter().flatten().any(|m| matches!(m, Move::Eps { check: Some(_), .. }));
+        let mut slots: Vec<usize> = self.elems.iter().filter_map(|e| e.slot).collect();
+        slots.sort_unstable();
+        checks || slots.windows(2).any(|w| w[0] == w[1])
+    }
 }
 
 #[derive(Debug, Clone)]

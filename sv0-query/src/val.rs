@@ -257,7 +257,8 @@ impl Val {
         let inner = match self {
             Self::Str(s) => s.len() as u64,
             Self::List(l) => l.iter().map(Self::weight).sum(),
-            Self::Path(p) => (p.nodes.len() * 4 + p.edges.len() * 8) as u64,
+            // Its own allocation and those of its two lists.
+            Self::Path(p) => (p.nodes.capacity() * 4 + p.edges.capacity() * 8 + 144) as u64,
             Self::Record(r) => r.iter().map(|(n, v)| n.len() as u64 + v.weight()).sum(),
             _ => 0,
         };

@@ -238,6 +238,7 @@ impl Binder<'_> {
             mode,
             shared_edges: !m.repeatable && p.mode != Some(PathMode::Walk),
             path_slot,
+            looks_back: nfa.looks_back(),
             nfa,
             reversed,
             first,

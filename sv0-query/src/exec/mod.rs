@@ -273,7 +273,9 @@ impl<'a, G: GraphView> Exec<'a, G> {
         if self.rows.get().is_multiple_of(1024) {
             self.poll()?;
         }
-        let bytes = slots.map(|s| row[s].weight()).sum::<u64>() + size_of_val(row) as u64;
+        // The row's own allocation, and its place in a list that grows: there twice for a moment.
+        const PLACE: u64 = 2 * size_of::<(Row, Row)>() as u64 + 16;
+        let bytes = slots.map(|s| row[s].weight()).sum::<u64>() + size_of_val(row) as u64 + PLACE;
         self.charge(bytes)?;
         Ok(bytes)
     }

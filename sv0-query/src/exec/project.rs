@@ -57,7 +57,8 @@ impl<G: GraphView> Exec<'_, G> {
         if limit == Some(0) {
             return Ok(Vec::new());
         }
-        let mut rows: Vec<Row> = Vec::new();
+        // Rows with their sort keys, if there are any.
+        let mut rows: Vec<(Vec<Val>, Row)> = Vec::new();
         let stream_limit = limit.filter(|_| p.order.is_empty() && p.grouping.is_none()).map(|l| l.saturating_add(skip));
         if let Some(g) = &p.grouping {
             let mut index: HashMap<Vec<u8>, usize> = HashMap::new();
@@ -99,11 +100,11 @@ impl<G: GraphView> Exec<'_, G> {
                     gr.row[a.slot] = result(a, state)?;
                 }
                 self.items(p, &mut gr.row, Some(&g.keys))?;
-                rows.push(gr.row);
+                rows.push((self.sort_keys(p, &mut gr.row)?, gr.row));
             }
             if p.distinct {
                 let mut seen = HashSet::new();
-                rows.retain(|r| seen.insert(items_key(p, r)));
+                rows.retain(|(_, r)| seen.insert(items_key(p, r)));
             }
         } else {
             let mut seen = HashSet::new();
@@ -113,8 +114,17 @@ impl<G: GraphView> Exec<'_, G> {
                 if p.distinct && !seen.insert(items_key(p, &out)) {
                     return GO;
                 }
-                *held += self.hold(&out, p.items.iter().map(|i| i.0))?;
-                rows.push(out);
+                let keys = self.sort_keys(p, &mut out)?;
+                if p.top {
+                    // Nobody sees anything else of the row again.
+                    let mut kept = vec![Val::Unset; out.len()];
+                    p.items.iter().for_each(|(s, _)| kept[*s] = std::mem::take(&mut out[*s]));
+                    out = kept;
+                }
+                let keyed: u64 = keys.iter().map(Val::weight).sum();
+                self.charge(keyed)?;
+                *held += keyed + self.hold(&out, p.items.iter().map(|i| i.0))?;
+                rows.push((keys, out));
                 if stream_limit.is_some_and(|l| rows.len() >= l) { Ok(ControlFlow::Break(())) } else { GO }
             });
             match flow {
@@ -123,12 +133,7 @@ impl<G: GraphView> Exec<'_, G> {
             }
         }
         if !p.order.is_empty() {
-            let mut keyed: Vec<(Vec<Val>, Row)> = Vec::with_capacity(rows.len());
-            for mut r in rows {
-                let keys: Result<Vec<Val>, QueryError> = p.order.iter().map(|(e, ..)| self.eval(e, &mut r)).collect();
-                keyed.push((keys?, r));
-            }
-            keyed.sort_by(|(a, _), (b, _)| {
+            rows.sort_by(|(a, _), (b, _)| {
                 p.order
                     .iter()
                     .zip(a.iter().zip(b))
@@ -154,7 +159,6 @@ impl<G: GraphView> Exec<'_, G> {
                     .find(|o| o.is_ne())
                     .unwrap_or(Ordering::Equal)
             });
-            rows = keyed.into_iter().map(|(_, r)| r).collect();
         }
         if skip > 0 {
             rows.drain(..skip.min(rows.len()));
@@ -162,7 +166,11 @@ impl<G: GraphView> Exec<'_, G> {
         if let Some(l) = limit {
             rows.truncate(l);
         }
-        Ok(rows)
+        Ok(rows.into_iter().map(|(_, r)| r).collect())
+    }
+
+    fn sort_keys(&self, p: &Project, row: &mut Row) -> Result<Vec<Val>, QueryError> {
+        p.order.iter().map(|(e, ..)| self.eval(e, row)).collect()
     }
 
     /// Sets the columns' slots; keys that grouping computed already stay.

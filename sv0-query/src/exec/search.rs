@@ -58,6 +58,12 @@ struct Frame {
     emitted: bool,
 }
 
+impl Frame {
+    fn bytes(&self) -> u64 {
+        (self.steps.capacity() * size_of::<Step>() + size_of::<Self>()) as u64
+    }
+}
+
 /// What a depth-first search is for.
 struct Dfs<'p> {
     p: &'p Pattern,
@@ -229,6 +235,8 @@ impl<G: GraphView> Exec<'_, G> {
         let mut t = Trace { nodes: vec![start], ..Trace::default() };
         let mut stack = vec![self.frame(d, d.nfa.start, start, t.marks(), 0)?];
         let mut result = GO;
+        // What the frames hold: a hub that is passed again and again has all its edges in each.
+        let (mut bytes, mut charged) = (0u64, 0u64);
         while let Some(top) = stack.last_mut() {
             if top.state == d.nfa.accept && !top.emitted {
                 top.emitted = true;
@@ -244,6 +252,7 @@ impl<G: GraphView> Exec<'_, G> {
             }
             let Some(step) = top.steps.get(top.next) else {
                 let marks = top.marks;
+                bytes = bytes.saturating_sub(top.bytes());
                 stack.pop();
                 self.back(d, &mut t, marks, row, used);
                 continue;
@@ -260,7 +269,17 @@ impl<G: GraphView> Exec<'_, G> {
             };
             match taken {
                 Ok(Some((to, node))) => match self.frame(d, to, node, marks, t.edges.len()) {
-                    Ok(f) => stack.push(f),
+                    Ok(f) => {
+                        bytes += f.bytes();
+                        stack.push(f);
+                        if bytes > charged + 65_536 {
+                            if let Err(e) = self.charge(bytes - charged) {
+                                result = Err(e);
+                                break;
+                            }
+                            charged = bytes;
+                        }
+                    }
                     Err(e) => {
                         result = Err(e);
                         break;
@@ -273,6 +292,7 @@ impl<G: GraphView> Exec<'_, G> {
                 }
             }
         }
+        self.release(charged);
         let zero = Marks { nodes: 1, edges: 0, bound: 0, undo: 0 };
         self.back(d, &mut t, zero, row, used);
         result

@@ -15,7 +15,7 @@ use super::super::{Exec, Flow, GO, Row};
 use super::{Dfs, Sink, Used};
 use crate::ast::{PathMode, Selector};
 use crate::diag::QueryError;
-use crate::plan::{Move, Nfa, Pattern};
+use crate::plan::{Move, Pattern};
 use crate::val::Val;
 
 /// A sequence of edges from the start.
@@ -114,7 +114,7 @@ impl<G: GraphView> Exec<'_, G> {
         sink: Sink<'_>,
     ) -> Flow {
         // A longer way to the same place is of no use where nothing looks at the whole path.
-        let free = !p.shared_edges && p.mode == PathMode::Walk && p.post.is_empty() && !p.nfa.looks_back();
+        let free = !p.shared_edges && p.mode == PathMode::Walk && p.post.is_empty() && !p.looks_back;
         let keep = match selector {
             _ if !free => Keep::All,
             Selector::Any(k) | Selector::Shortest(k) => Keep::Count(k),
@@ -238,7 +238,8 @@ impl<G: GraphView> Exec<'_, G> {
                     next.push(u32::try_from(all.len()).unwrap_or(u32::MAX));
                     all.push(Prefix { last: Some((i, edge)), node, set });
                 }
-                let bytes = (all.len() * size_of::<Prefix>() + arrivals.len() * 48) as u64;
+                // A list that grows is there twice for a moment.
+                let bytes = (2 * all.capacity() * size_of::<Prefix>() + 2 * arrivals.capacity() * 32) as u64;
                 if bytes > charged + 65_536 {
                     if let Err(e) = self.charge(bytes - charged) {
                         break 'search Err(e);
@@ -470,15 +471,4 @@ fn edges_of(all: &[Prefix], i: u32) -> Vec<EdgeId> {
     }
     out.reverse();
     out
-}
-
-impl Nfa {
-    /// Whether what holds at one place depends on what was bound at another: conditions over an iteration, variables that
-    /// stand twice, conditions that read another element.
-    fn looks_back(&self) -> bool {
-        let checks = self.moves.iter().flatten().any(|m| matches!(m, Move::Eps { check: Some(_), .. }));
-        let mut slots: Vec<usize> = self.elems.iter().filter_map(|e| e.slot).collect();
-        slots.sort_unstable();
-        checks || slots.windows(2).any(|w| w[0] == w[1])
-    }
 }

@@ -3,7 +3,7 @@
 use super::super::{Exec, Flow, GO, Row};
 use super::{Sink, Used};
 use crate::ast::{PathMode, Selector};
-use crate::plan::{Move, Nfa, Pattern};
+use crate::plan::{Move, Pattern};
 use crate::val::Val;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::HashSet;
@@ -223,7 +223,7 @@ impl<G: GraphView> Exec<'_, G> {
         found: &mut u32,
         sink: Sink<'_>,
     ) -> Flow {
-        if p.ends_only && !p.nfa.has_checks() {
+        if p.ends_only && !p.looks_back {
             // Only the ends are seen: it is enough that the walk is a trail, where it has to be one.
             let mut seen = FxHashSet::default();
             let free = p.mode == PathMode::Walk;
@@ -265,12 +265,6 @@ impl<G: GraphView> Exec<'_, G> {
         })?;
         let _ = flow;
         Ok(if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    }
-}
-
-impl Nfa {
-    fn has_checks(&self) -> bool {
-        self.moves.iter().flatten().any(|m| matches!(m, Move::Eps { check: Some(_), .. }))
     }
 }
 
