@@ -70,7 +70,7 @@ fn batch_shell() {
     assert_eq!(lines[5]["error"]["code"], "SV-C100");
     // A parameter whose name only begins like the one that is asked for isn't superfluous.
     assert_eq!(lines[6]["rows"], serde_json::json!([[2]]));
-    assert_eq!(lines[7]["error"]["code"], "SV-Q120");
+    assert_eq!(lines[7]["columns"][0]["name"], "plan");
     assert_eq!(lines.len(), 8);
 }
 
@@ -237,4 +237,115 @@ fn load_reads_a_folder_of_tables() {
     assert_eq!(o.status.code(), Some(2));
     assert!(text(&o.stderr).contains("isn't empty"), "{}", text(&o.stderr));
     assert_eq!(sv0(&["load", &path("x.sv0")]).status.code(), Some(2));
+}
+
+fn json_of(args: &[&str]) -> Json {
+    let o = sv0(args);
+    assert!(o.status.success(), "{args:?}: {}", text(&o.stderr));
+    serde_json::from_slice(&o.stdout).unwrap()
+}
+
+#[test]
+fn snapshots_and_differences_in_queries() {
+    let (_dir, s) = store();
+    let rows = |q: &str, more: &[&str]| {
+        let mut args = vec!["query", &s, q, "--format", "json"];
+        args.extend(more);
+        json_of(&args)["rows"].clone()
+    };
+    let all = "MATCH (n) RETURN count(*) AS n";
+    let first = rows(all, &["--at", "1"]);
+    assert_ne!(first, rows(all, &[]));
+    for head in ["AT SNAPSHOT 1", "USE snap_1", "AT TIME '2026-05-02'", "USE `2026-05-01`", "USE $$baseline"] {
+        assert_eq!(rows(&format!("{head} {all}"), &[]), first, "{head}");
+    }
+    assert_eq!(rows(&format!("USE $$then {all}"), &["--param", "$$then=1"]), first);
+    // What a difference calls added is what the later one has and the earlier hasn't.
+    let added = rows("USE diff(1, 2) MATCH (n) WHERE n:added RETURN n.id AS id", &[]);
+    let except = rows("MATCH (n) RETURN n.id AS id EXCEPT AT SNAPSHOT 1 MATCH (n) RETURN n.id AS id", &[]);
+    let sorted = |v: &Json| {
+        let mut l: Vec<String> = v.as_array().unwrap().iter().map(|r| r.to_string()).collect();
+        l.sort();
+        l
+    };
+    assert!(!sorted(&added).is_empty());
+    assert_eq!(sorted(&added), sorted(&except));
+    let edges = rows("USE diff(1, 2) MATCH ()-[e:added]->() RETURN count(e) AS n", &[]);
+    let counted = json_of(&["diff", &s, "1", "2", "--format", "json"]);
+    assert!(edges[0][0].as_i64().unwrap() > 0, "{counted}");
+    let o = sv0(&["query", &s, "USE nothing MATCH (n) RETURN n"]);
+    assert_eq!(o.status.code(), Some(2));
+    assert!(text(&o.stderr).contains("SV-Q200"));
+}
+
+#[test]
+fn plans_canonical_text_and_truncation() {
+    let (_dir, s) = store();
+    let q = "MATCH (i:identity)-[:authority*1..6]->(t:resource) RETURN DISTINCT i.id, t.id";
+    let plan = text(&sv0(&["query", &s, q, "--explain"]).stdout);
+    for part in ["-[:authority]->{1,6}", "reachability", "nodes of type identity"] {
+        assert!(plan.contains(part), "{part}\n{plan}");
+    }
+    assert_eq!(json_of(&["query", &s, &format!("EXPLAIN {q}"), "--format", "json"])["columns"][0]["name"], "plan");
+    let o = sv0(&["query", &s, q, "--profile", "--format", "json"]);
+    assert!(o.status.success());
+    assert!(text(&o.stderr).contains(" entries"), "{}", text(&o.stderr));
+    let canonical =
+        text(&sv0(&["query", &s, "MATCH (n:identity) WHERE toLower(n.name)='x' RETURN n", "--canonical"]).stdout);
+    assert_eq!(canonical, "MATCH (n:identity) WHERE LOWER(n.name) = 'x'\nRETURN n\n");
+    let cut = json_of(&["query", &s, "MATCH (n) RETURN n.id", "--max-rows", "5", "--truncate", "--format", "json"]);
+    assert_eq!(cut["rows"].as_array().unwrap().len(), 5);
+    assert!(cut["truncated"]["reason"].as_str().unwrap().starts_with("SV-Q422"), "{cut}");
+}
+
+#[test]
+fn graphs_that_were_written_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let p = dir.path().join("g.json").to_str().unwrap().to_owned();
+    std::fs::write(
+        &p,
+        r#"{"nodes": [{"id": "a", "labels": ["Bot", "New"], "props": {"id": 7, "l": [1, "x"]}}, {"id": "b"}],
+            "edges": [{"src": "a", "dst": "b", "type": "CALLS"}, {"src": "a", "dst": "b", "type": "CALLS"}, {"src": "b", "dst": "b", "type": "IS"}]}"#,
+    )
+    .unwrap();
+    let rows = |q: &str| json_of(&["query", "--graph", &p, q, "--format", "json"])["rows"].clone();
+    assert_eq!(
+        rows("MATCH (n:Bot&New) RETURN id(n), n.id, n.l[0], labels(n)").to_string(),
+        r#"[["a",7,1,["Bot","New"]]]"#
+    );
+    assert_eq!(rows("MATCH (a)-[:CALLS]->(b)-[:IS]->(b) RETURN count(*)").to_string(), "[[2]]");
+    assert_eq!(rows("MATCH (n:Nobody) RETURN n").to_string(), "[]");
+    assert_eq!(rows("MATCH (n:Bot) RETURN n")[0][0]["key"]["id"], "a");
+    std::fs::write(&p, r#"{"nodes": [], "edges": [{"src": "a", "dst": "b", "type": "X"}]}"#).unwrap();
+    let o = sv0(&["query", "--graph", &p, "RETURN 1 AS x"]);
+    assert_eq!(o.status.code(), Some(2));
+    assert!(text(&o.stderr).contains("/edges/0/src: there is no node `a`"), "{}", text(&o.stderr));
+}
+
+#[test]
+fn show_and_paths() {
+    let (_dir, s) = store();
+    let doc = json_of(&["show", &s, "sp-legacy-etl", "--format", "json"]);
+    assert_eq!(doc["node"]["key"]["id"], "sp-legacy-etl");
+    assert!(!doc["edges"].as_array().unwrap().is_empty());
+    assert!(!doc["records"].as_array().unwrap().is_empty());
+    let page = text(&sv0(&["show", &s, "sp-legacy-etl", "--format", "table"]).stdout);
+    for part in ["owned by", "reaches, along the flow of authority", "SHA-256"] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    let o = sv0(&["show", &s, "sp-legacy-et"]);
+    assert_eq!(o.status.code(), Some(2));
+    assert!(text(&o.stderr).contains("did you mean `sp-legacy-etl`"), "{}", text(&o.stderr));
+    let pair = json_of(&[
+        "query",
+        &s,
+        "MATCH p = ANY SHORTEST (a:identity)-[:authority|hierarchy]->{2,4}(t:resource) RETURN a.id, t.id, PATH_LENGTH(p) LIMIT 1",
+        "--format",
+        "json",
+    ]);
+    let (from, to) = (pair["rows"][0][0].as_str().unwrap(), pair["rows"][0][1].as_str().unwrap());
+    let found = json_of(&["paths", &s, "--from", from, "--to", to, "--format", "json"]);
+    assert!(found["paths"][0]["length"].as_u64().unwrap() <= pair["rows"][0][2].as_u64().unwrap());
+    let o = sv0(&["paths", &s, "--from", to, "--to", from, "--max-hops", "1"]);
+    assert_eq!(o.status.code(), Some(1));
 }

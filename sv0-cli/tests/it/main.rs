@@ -9,6 +9,7 @@
 )]
 
 mod commands;
+mod pages;
 mod refusals;
 mod sample;
 mod tidy;

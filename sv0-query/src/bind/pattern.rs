@@ -13,10 +13,11 @@ use crate::ast::{
 };
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{CExpr, Elem, Pattern, Slot};
-
-mod infer;
+use shape::{always_moves, is_long, is_quantified, is_unbounded};
 
 mod automaton;
+mod infer;
+mod shape;
 
 const ALL_TYPES: u16 = (1 << 9) - 1;
 /// Automata beyond this many states aren't built.
@@ -763,40 +764,5 @@ fn key_of<'e>(c: &'e Expr, v: &str) -> Option<&'e Expr> {
         Some(a)
     } else {
         None
-    }
-}
-
-fn is_quantified(t: &Term) -> bool {
-    t.iter().any(|e| match e {
-        Element::Node(_) => false,
-        Element::Edge(_, q) => q.is_some(),
-        Element::Group(g) => g.quantifier.is_some() || g.alternatives.iter().any(is_quantified),
-    })
-}
-
-fn is_unbounded(t: &Tree) -> bool {
-    match t {
-        Tree::Node(_) | Tree::Edge(_) => false,
-        Tree::Seq(ts) | Tree::Alt(ts) => ts.iter().any(is_unbounded),
-        Tree::Repeat { inner, max, .. } => max.is_none() || is_unbounded(inner),
-    }
-}
-
-/// Whether a pattern may take many hops.
-fn is_long(t: &Tree) -> bool {
-    match t {
-        Tree::Node(_) | Tree::Edge(_) => false,
-        Tree::Seq(ts) | Tree::Alt(ts) => ts.iter().any(is_long),
-        Tree::Repeat { inner, max, .. } => max.is_none_or(|m| m > 4) || is_long(inner),
-    }
-}
-
-fn always_moves(t: &Tree) -> bool {
-    match t {
-        Tree::Node(_) => false,
-        Tree::Edge(_) => true,
-        Tree::Seq(ts) => ts.iter().any(always_moves),
-        Tree::Alt(ts) => ts.iter().all(always_moves),
-        Tree::Repeat { inner, min, .. } => *min > 0 && always_moves(inner),
     }
 }
