@@ -1,11 +1,4 @@
-//! The parser and the binder are total on any text.
+//! Any text: the parser, the binder, the printer and the executor end, and what is printed is read as the same.
 #![no_main]
 
-use sv0_graph::Schema;
-use sv0_query::{CheckOptions, Query};
-
-libfuzzer_sys::fuzz_target!(|text: &str| {
-    if let Ok(q) = Query::parse(text) {
-        let _ = q.check(&Schema::canonical(), &|_| false, &CheckOptions::default());
-    }
-});
+libfuzzer_sys::fuzz_target!(|text: &str| sv0_testkit::fuzz::query(text));

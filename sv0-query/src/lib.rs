@@ -33,6 +33,7 @@ mod parse;
 mod plan;
 mod print;
 mod reverse;
+mod rows;
 pub mod time;
 mod val;
 
@@ -44,6 +45,7 @@ pub use elements::{edge_properties, labels, node_properties};
 pub use exec::{Budget, Stats, Stop, Truncated};
 pub use explain::{Explain, Measured, Operator};
 pub use parse::{MAX_NESTING, MAX_TEXT, parse};
+pub use rows::{ColumnError, FromVal, Row};
 pub use sv0_graph;
 use sv0_graph::{GraphView, Value};
 pub use val::{PathVal, Val};
@@ -268,6 +270,11 @@ impl Query {
         let canonical = self.canonical().into();
         Ok(Prepared { plan, text: self.text.clone(), canonical, prefix: self.ast.prefix, warnings })
     }
+}
+
+/// The names of all functions and aggregates, in lower case: for completion.
+pub fn function_names() -> impl Iterator<Item = &'static str> {
+    plan::FUNCTION_NAMES.iter().copied().chain(plan::AGGREGATES.iter().map(|a| a.0))
 }
 
 fn knows_label<G: GraphView>(graph: &G, label: &str) -> bool {

@@ -102,6 +102,47 @@ fn change(bytes: &mut [u8], at: usize, op: u8, value: u8) {
     }
 }
 
+/// A text that may be a query: parsed, checked, printed, read again, run on a small graph with little to spend. Whatever it
+/// is, nothing may panic, and the printed form must be a query that prints the same.
+pub fn query(text: &str) {
+    use sv0_query::{Budget, CheckOptions, Query, RunOptions, Stop};
+    let Ok(q) = Query::parse(text) else { return };
+    let printed = q.canonical();
+    // What is printed may be longer than what may be read.
+    if let Ok(again) = Query::parse(&printed) {
+        assert_eq!(again.canonical(), printed, "{text}");
+    }
+    let snapshot = query_graph();
+    let asked = std::cell::Cell::new(0);
+    let stop = || {
+        asked.set(asked.get() + 1);
+        (asked.get() > 16).then_some(Stop::Timeout)
+    };
+    for lenient in [false, true] {
+        let options = CheckOptions { lenient, ..CheckOptions::default() };
+        let Ok(p) = q.prepare(snapshot, &options) else { continue };
+        let _ = p.explain(snapshot).to_string();
+        let budget = Budget {
+            max_work: Some(20_000),
+            max_rows: 2_000,
+            max_memory: 4 << 20,
+            stop: Some(&stop),
+            ..Budget::default()
+        };
+        let params = p.parameters().iter().map(|n| (n.clone(), sv0_query::Val::Int(1))).collect();
+        let _ = p.run(snapshot, &RunOptions { params, budget, ..RunOptions::default() });
+    }
+}
+
+/// A small graph with a bit of everything.
+fn query_graph() -> &'static sv0_graph::Snapshot {
+    static GRAPH: std::sync::OnceLock<sv0_graph::Snapshot> = std::sync::OnceLock::new();
+    GRAPH.get_or_init(|| {
+        let mut r = crate::generate::Rng::new(7);
+        crate::graph::snapshot(&crate::generate::graph(&mut r), 0)
+    })
+}
+
 /// A store that somebody changed and sealed again: sections, manifest and slot are changed as `data` says and all hashes
 /// put right. Whatever comes of it, nothing may panic.
 pub fn resealed(data: &[u8]) {

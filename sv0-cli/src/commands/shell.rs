@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
+use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::history::DefaultHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Config, Context, Editor, Helper, Highlighter, Hinter};
+use rustyline::{Config, Context, Editor, Helper, Hinter};
 use serde_json::{Value as Json, json};
 use sv0_graph::{NodeType, Schema};
 use sv0_query::{Code, Query, QueryError};
@@ -327,7 +328,7 @@ fn unfinished(text: &str) -> bool {
     }
 }
 
-#[derive(Helper, Hinter, Highlighter)]
+#[derive(Helper, Hinter)]
 struct ShellHelper {
     words: Vec<String>,
 }
@@ -335,6 +336,7 @@ struct ShellHelper {
 impl ShellHelper {
     fn new(s: &Schema) -> Self {
         let mut words: Vec<String> = KEYWORDS.iter().map(|k| (*k).to_owned()).collect();
+        words.extend(sv0_query::function_names().map(|f| format!("{f}(")));
         words.extend(NodeType::ALL.iter().map(|t| t.name().to_owned()));
         words.extend(s.kinds().iter().flat_map(|(_, k)| k.iter().cloned()));
         words.extend(s.tags().iter().cloned());
@@ -360,6 +362,41 @@ impl Completer for ShellHelper {
             return Ok((pos, Vec::new()));
         }
         Ok((start, self.words.iter().filter(|w| w.to_lowercase().starts_with(&word)).cloned().collect()))
+    }
+}
+
+impl Highlighter for ShellHelper {
+    /// Keywords bold, texts green, comments and numbers dim.
+    fn highlight<'l>(&self, line: &'l str, _: usize) -> std::borrow::Cow<'l, str> {
+        let mut out = String::with_capacity(line.len() + 32);
+        let mut rest = line;
+        while let Some(c) = rest.chars().next() {
+            let word = |f: fn(char) -> bool| rest.find(|c| !f(c)).unwrap_or(rest.len());
+            let (len, style) = match c {
+                '\'' | '"' => (rest[1..].find(c).map_or(rest.len(), |i| i + 2), "32"),
+                '/' if rest.starts_with("//") => (rest.len(), "2"),
+                c if c.is_ascii_digit() => (word(|c| c.is_alphanumeric() || c == '.' || c == '_'), "36"),
+                c if c.is_alphabetic() || c == '_' => {
+                    let len = word(|c| c.is_alphanumeric() || c == '_');
+                    let upper = rest[..len].to_uppercase();
+                    let keyword = KEYWORDS.iter().flat_map(|k| k.split(' ')).any(|k| k == upper);
+                    (len, if keyword { "1" } else { "" })
+                }
+                c => (c.len_utf8(), ""),
+            };
+            let (token, after) = rest.split_at(len);
+            if style.is_empty() {
+                out.push_str(token);
+            } else {
+                out.push_str(&format!("\x1b[{style}m{token}\x1b[0m"));
+            }
+            rest = after;
+        }
+        out.into()
+    }
+
+    fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
+        true
     }
 }
 

@@ -66,7 +66,15 @@ impl Binder<'_> {
                 f.as_ref().map(|f| self.boxed(f, scope)),
                 t.as_ref().map(|t| self.boxed(t, scope)),
             ),
-            ExprKind::List(items) => CExpr::List(items.iter().map(|i| self.expr(i, scope)).collect()),
+            ExprKind::List(items) => {
+                let items: Vec<CExpr> = items.iter().map(|i| self.expr(i, scope)).collect();
+                // A list of constants is one: it is made once, and IN looks into it without reading it through.
+                let all = items.iter().map(|i| if let CExpr::Const(v) = i { Some(v.clone()) } else { None });
+                match all.collect::<Option<Vec<Val>>>() {
+                    Some(list) => CExpr::Const(Val::List(list.into())),
+                    None => CExpr::List(items),
+                }
+            }
             ExprKind::Cmp(op, a, b) => {
                 self.check_comparison(*op, a, b, scope, e.span);
                 if let Some(c) = self.count_at_least(*op, a, b, scope) {

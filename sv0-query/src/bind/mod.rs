@@ -138,6 +138,8 @@ pub(crate) struct Binder<'a> {
     aggregates: Option<Vec<Aggregate>>,
     in_aggregate: bool,
     graph: u8,
+    /// States of all automata.
+    pub states: usize,
     /// Texts of expressions that stand in a slot.
     pub aliases: Vec<(String, Slot)>,
     /// How many subqueries and CALLs stand around what is being bound.
@@ -156,6 +158,7 @@ pub(crate) fn bind(q: &Query, text: &str, set: &Settings<'_>) -> (Plan, Vec<Diag
         aggregates: None,
         in_aggregate: false,
         graph: 0,
+        states: 0,
         aliases: Vec::new(),
         nested: 0,
     };

@@ -1,6 +1,7 @@
 //! Evaluation of expressions on a row.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -73,6 +74,7 @@ impl<G: GraphView> Exec<'_, G> {
                 let a = self.eval(a, row)?;
                 let bound = |e: &Option<Box<CExpr>>, row: &mut Row| e.as_ref().map(|e| self.eval(e, row)).transpose();
                 let (f, t) = (bound(f, row)?, bound(t, row)?);
+                self.reads(&a)?;
                 let Val::List(l) = a else { return Ok(Val::Null) };
                 let len = i64::try_from(l.len()).unwrap_or(i64::MAX);
                 let edge = |v: Option<Val>, default: i64| match v {
@@ -85,10 +87,12 @@ impl<G: GraphView> Exec<'_, G> {
                 Val::List(l.get(f..t.max(f)).unwrap_or(&[]).into())
             }
             CExpr::List(items) => {
+                self.step(items.len() as u64)?;
                 Val::List(items.iter().map(|i| self.eval(i, row)).collect::<Result<Vec<_>, _>>()?.into())
             }
             CExpr::Cmp(op, a, b) => {
                 let (a, b) = (self.eval(a, row)?, self.eval(b, row)?);
+                self.reads(&a)?;
                 bool3(self.compare(*op, &a, &b)?)
             }
             CExpr::Arith(op, a, b, span) => {
@@ -112,7 +116,10 @@ impl<G: GraphView> Exec<'_, G> {
                 Val::Null => Val::Null,
                 Val::Int(n) => Val::Int(n.checked_neg().ok_or_else(|| value_error(*span, "the integer overflows"))?),
                 Val::Float(f) => Val::Float(-f),
-                Val::Duration { months, micros } => Val::Duration { months: -months, micros: -micros },
+                Val::Duration { months, micros } => match (months.checked_neg(), micros.checked_neg()) {
+                    (Some(months), Some(micros)) => Val::Duration { months, micros },
+                    _ => return Err(value_error(*span, "the duration overflows")),
+                },
                 v => return Err(value_error(*span, format!("a {} has no negative", v.kind()))),
             },
             CExpr::And(a, b) => match self.eval(a, row)?.truth() {
@@ -154,25 +161,21 @@ impl<G: GraphView> Exec<'_, G> {
                 }
                 _ => Val::Null,
             },
-            CExpr::In(a, l) => {
-                let (a, l) = (self.eval(a, row)?, self.eval(l, row)?);
-                match l {
-                    Val::List(l) => {
-                        self.step(l.len() as u64)?;
-                        let mut unknown = false;
-                        for x in l.iter() {
-                            match self.equal(&a, x)? {
-                                Some(true) => return Ok(Val::Bool(true)),
-                                None => unknown = true,
-                                Some(false) => {}
-                            }
-                        }
-                        if unknown { Val::Null } else { Val::Bool(false) }
+            CExpr::In(a, l) if matches!(**l, CExpr::Const(_) | CExpr::Param(_)) => {
+                let a = self.eval(a, row)?;
+                match self.member(&a, l) {
+                    Some(found) => found,
+                    None => {
+                        let l = self.eval(l, row)?;
+                        self.is_in(&a, &l)?
                     }
-                    _ => Val::Null,
                 }
             }
-            CExpr::Text(op, a, b) => match (self.eval(a, row)?, self.eval(b, row)?) {
+            CExpr::In(a, l) => {
+                let (a, l) = (self.eval(a, row)?, self.eval(l, row)?);
+                self.is_in(&a, &l)?
+            }
+            CExpr::Text(op, a, b) => match (self.read(a, row)?, self.eval(b, row)?) {
                 (Val::Str(a), Val::Str(b)) => Val::Bool(match op {
                     TextOp::StartsWith => a.starts_with(&*b),
                     TextOp::EndsWith => a.ends_with(&*b),
@@ -182,11 +185,11 @@ impl<G: GraphView> Exec<'_, G> {
                 (Val::List(l), b @ Val::Str(_)) if *op == TextOp::Contains => Val::Bool(l.contains(&b)),
                 _ => Val::Null,
             },
-            CExpr::Regex(a, r) => match self.eval(a, row)? {
+            CExpr::Regex(a, r) => match self.read(a, row)? {
                 Val::Str(s) => Val::Bool(r.is_match(&s)),
                 _ => Val::Null,
             },
-            CExpr::DynRegex(a, b, span) => match (self.eval(a, row)?, self.eval(b, row)?) {
+            CExpr::DynRegex(a, b, span) => match (self.read(a, row)?, self.eval(b, row)?) {
                 (Val::Str(s), Val::Str(p)) => {
                     let cached = self.regexes.borrow().get(&p).cloned();
                     let r = match cached {
@@ -194,8 +197,10 @@ impl<G: GraphView> Exec<'_, G> {
                         None => {
                             let r = compile_regex(&p).map_err(|m| QueryError::run(Code::Regex, Some(*span), m))?;
                             let r = Some(Arc::new(r));
+                            // One may hold a megabyte.
                             let mut all = self.regexes.borrow_mut();
-                            if all.len() < 256 {
+                            self.step(1024)?;
+                            if all.len() < 8 {
                                 all.insert(p.clone(), r.clone());
                             }
                             r
@@ -207,6 +212,7 @@ impl<G: GraphView> Exec<'_, G> {
             },
             CExpr::Call(f, args, span) => {
                 let args = args.iter().map(|a| self.eval(a, row)).collect::<Result<Vec<_>, _>>()?;
+                args.iter().try_for_each(|a| self.reads(a))?;
                 self.call(*f, &args, *span)?
             }
             CExpr::Cast(a, c, span) => {
@@ -318,6 +324,65 @@ impl<G: GraphView> Exec<'_, G> {
                 })?;
                 v
             }
+        })
+    }
+
+    /// A value that is read through.
+    fn read(&self, e: &CExpr, row: &mut Row) -> V {
+        let v = self.eval(e, row)?;
+        self.reads(&v)?;
+        Ok(v)
+    }
+
+    /// Whether a list holds a value, read through.
+    fn is_in(&self, a: &Val, l: &Val) -> V {
+        let Val::List(l) = l else { return Ok(Val::Null) };
+        self.step(l.len() as u64)?;
+        let mut unknown = false;
+        for x in l.iter() {
+            match self.equal(a, x)? {
+                Some(true) => return Ok(Val::Bool(true)),
+                None => unknown = true,
+                Some(false) => {}
+            }
+        }
+        Ok(if unknown { Val::Null } else { Val::Bool(false) })
+    }
+
+    /// The same of a list that stays the same for the whole run, by a set that is made once; `None` where the values are
+    /// none that a set tells apart as `=` does.
+    fn member(&self, a: &Val, l: &CExpr) -> Option<Val> {
+        let plain = |v: &Val| matches!(v, Val::Str(_) | Val::Int(_) | Val::Bool(_));
+        if !plain(a) {
+            return None;
+        }
+        let place = std::ptr::from_ref(l).addr();
+        let mut sets = self.members.borrow_mut();
+        let set = sets.entry(place).or_insert_with(|| {
+            let list = match l {
+                CExpr::Const(v) => v,
+                CExpr::Param(i) => self.params.get(*i)?,
+                _ => return None,
+            };
+            let Val::List(list) = list else { return None };
+            if list.len() < 8 || !list.iter().all(|v| plain(v) || v.is_null()) {
+                return None;
+            }
+            let key = |v: &Val| {
+                let mut k = Vec::new();
+                v.group_key(&mut k);
+                k
+            };
+            let set = list.iter().filter(|v| !v.is_null()).map(key).collect();
+            Some((set, list.iter().any(Val::is_null)))
+        });
+        let (set, unknown): &(HashSet<Vec<u8>>, bool) = set.as_ref()?;
+        let mut key = Vec::new();
+        a.group_key(&mut key);
+        Some(match (set.contains(&key), unknown) {
+            (true, _) => Val::Bool(true),
+            (false, true) => Val::Null,
+            (false, false) => Val::Bool(false),
         })
     }
 

@@ -198,7 +198,7 @@ impl<G: GraphView> Exec<'_, G> {
             }
             (Func::Timestamp, Val::Str(_) | Val::Timestamp(_)) => cast(first, Cast::Timestamp, span)?,
             (Func::Date, Val::Str(_) | Val::Timestamp(_)) => match cast(first, Cast::Timestamp, span)? {
-                Val::Timestamp(t) => Val::Timestamp(t - t.rem_euclid(86_400_000_000)),
+                Val::Timestamp(t) => Val::Timestamp(t.saturating_sub(t.rem_euclid(86_400_000_000))),
                 v => v,
             },
             (Func::Duration, Val::Duration { .. }) => first,

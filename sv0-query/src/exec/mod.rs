@@ -6,7 +6,7 @@ mod project;
 mod search;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -95,6 +95,9 @@ pub struct Stats {
     pub peak_bytes: u64,
 }
 
+/// By the place of an expression: the keys of a list's values, and whether null is among them.
+type Members = HashMap<usize, Option<(HashSet<Vec<u8>>, bool)>>;
+
 /// Live nodes by graph and type.
 type Candidates = HashMap<(u8, Option<NodeType>), Rc<Vec<u32>>>;
 
@@ -115,6 +118,8 @@ pub(crate) struct Exec<'a, G> {
     at: Cell<Span>,
     candidates: RefCell<Candidates>,
     regexes: RefCell<HashMap<Arc<str>, Option<Arc<regex::Regex>>>>,
+    /// By expression: the members of a list that stays the same, and whether null is among them.
+    members: RefCell<Members>,
     truncated: RefCell<Option<Truncated>>,
     /// By operator: what it did.
     profile: Option<RefCell<HashMap<usize, Measured>>>,
@@ -144,6 +149,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
             at: Cell::new((0, 0)),
             candidates: RefCell::default(),
             regexes: RefCell::default(),
+            members: RefCell::default(),
             truncated: RefCell::default(),
             profile: None,
             frontier: Cell::new(0),
@@ -230,6 +236,15 @@ impl<'a, G: GraphView> Exec<'a, G> {
         let now = before.saturating_add(n);
         self.steps.set(now);
         if before >> 12 != now >> 12 { self.poll() } else { Ok(()) }
+    }
+
+    /// [`Exec::step`] by how much there is to read: long texts and lists take longer.
+    pub(crate) fn reads(&self, v: &Val) -> Result<(), QueryError> {
+        match v {
+            Val::Str(s) if s.len() > 64 => self.step(s.len() as u64 / 64),
+            Val::List(l) if l.len() > 1 => self.step(l.len() as u64),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses what is about to be made if there is no room for it beside what is held.

@@ -67,6 +67,7 @@ impl<G: GraphView> Exec<'_, G> {
                 let mut key = Vec::new();
                 for (slot, e) in &g.keys {
                     let v = self.eval(e, r)?;
+                    self.reads(&v)?;
                     v.group_key(&mut key);
                     r[*slot] = v;
                 }
@@ -74,6 +75,9 @@ impl<G: GraphView> Exec<'_, G> {
                     Some(i) => *i,
                     None => {
                         *held += self.hold(r, g.keys.iter().map(|k| k.0))?;
+                        let bytes = (g.aggregates.len() * 2 * size_of::<Running>() + 2 * key.len() + 64) as u64;
+                        self.charge(bytes)?;
+                        *held += bytes;
                         index.insert(key, groups.len());
                         let running = g.aggregates.iter().map(|_| Running::new()).collect();
                         groups.push(GroupRow { row: r.clone(), running });
@@ -111,8 +115,15 @@ impl<G: GraphView> Exec<'_, G> {
             let flow = self.stream_all(before, input, &mut |r| {
                 let mut out = r.clone();
                 self.items(p, &mut out, None)?;
-                if p.distinct && !seen.insert(items_key(p, &out)) {
-                    return GO;
+                if p.distinct {
+                    p.items.iter().try_for_each(|(s, _)| self.reads(&out[*s]))?;
+                    let key = items_key(p, &out);
+                    let bytes = 2 * key.len() as u64 + 64;
+                    if !seen.insert(key) {
+                        return GO;
+                    }
+                    self.charge(bytes)?;
+                    *held += bytes;
                 }
                 let keys = self.sort_keys(p, &mut out)?;
                 if p.top {
@@ -203,8 +214,9 @@ impl<G: GraphView> Exec<'_, G> {
         let mut bytes = 0;
         if a.distinct {
             let mut key = Vec::new();
+            self.reads(&v)?;
             v.group_key(&mut key);
-            bytes += key.len() as u64 + 32;
+            bytes += 2 * key.len() as u64 + 64;
             if !s.seen.insert(key) {
                 return Ok(0);
             }

@@ -93,18 +93,27 @@ impl<G: GraphView> Exec<'_, G> {
         let nfa = if reversed { &p.reversed } else { &p.nfa };
         let dfs = Dfs { p, nfa, graph, reversed, only: None, mode: p.mode };
         let mut seen: HashSet<Vec<u8>> = HashSet::new();
+        let mut charged = 0;
+        let mut outcome = GO;
         for start in starts.iter() {
-            let flow = self.dfs(&dfs, *start, row, used, &mut |_, r, u| {
-                if p.alternatives && !seen.insert(self.match_key(p, r)) {
-                    return GO;
+            outcome = self.dfs(&dfs, *start, row, used, &mut |_, r, u| {
+                if p.alternatives {
+                    let key = self.match_key(p, r);
+                    let bytes = 2 * key.len() as u64 + 64;
+                    if !seen.insert(key) {
+                        return GO;
+                    }
+                    charged += bytes;
+                    self.charge(bytes)?;
                 }
                 sink(r, u)
-            })?;
-            if flow.is_break() {
-                return Ok(flow);
+            });
+            if !matches!(outcome, Ok(ControlFlow::Continue(()))) {
+                break;
             }
         }
-        GO
+        self.release(charged);
+        outcome
     }
 
     /// Nodes at which a pattern may start, ascending.

@@ -28,6 +28,13 @@ pub(super) fn guard(text: &str) -> Result<(), QueryError> {
                 }
                 runs = 0;
             }
+            // What stands in a comment is nothing.
+            b'/' if bytes.get(i + 1) == Some(&b'/') => {
+                i = text.get(i..).and_then(|t| t.find('\n')).map_or(bytes.len(), |n| i + n);
+            }
+            b'/' if bytes.get(i + 1) == Some(&b'*') => {
+                i = text.get(i + 2..).and_then(|t| t.find("*/")).map_or(bytes.len(), |n| i + n + 3);
+            }
             b'(' | b'[' | b'{' => {
                 depth += 1;
                 runs = 0;

@@ -31,8 +31,9 @@ impl Binder<'_> {
                 e.steps = steps;
             }
         }
-        let mut ok = true;
+        let mut ok = self.states <= 3 * MAX_STATES;
         nfa.accept = build(tree, &mut nfa.moves, 0, reversed, &mut ok);
+        self.states += nfa.moves.len();
         if !ok {
             let d =
                 Diagnostic::new(Code::Pattern, span, format!("the quantifiers unroll to more than {MAX_STATES} steps"));

@@ -50,6 +50,26 @@ impl<G: GraphView> Exec<'_, G> {
         used: &mut Used,
         sink: Sink<'_>,
     ) -> Flow {
+        // Whatever way the search ends, what it held is given back.
+        let mut charged = 0u64;
+        let flow = self.breadth_first(p, selector, all, graph, start, row, used, &mut charged, sink);
+        self.release(charged);
+        flow
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "as `select`")]
+    fn breadth_first(
+        &self,
+        p: &Pattern,
+        selector: Selector,
+        all: bool,
+        graph: u8,
+        start: u32,
+        row: &mut Row,
+        used: &mut Used,
+        charged: &mut u64,
+        sink: Sink<'_>,
+    ) -> Flow {
         let nfa = &p.nfa;
         // The start's variable is bound for the whole search: a closed pattern must come back to it.
         let start_slot = p.first.slot.filter(|s| matches!(row[*s], Val::Unset));
@@ -65,7 +85,6 @@ impl<G: GraphView> Exec<'_, G> {
         let mut search = Search { states: Vec::new(), index: FxHashMap::default() };
         let mut level: Vec<u32> = vec![search.add(start, nfa.start, 0, None)];
         let mut distance = 0u32;
-        let mut charged = 0u64;
         let outcome = 'search: loop {
             // Moves that read nothing, depth first, so that the order of paths is kept.
             let mut ready: Vec<u32> = Vec::new();
@@ -193,16 +212,16 @@ impl<G: GraphView> Exec<'_, G> {
             }
             self.note_frontier(search.states.len());
             let bytes = (search.states.len() * 64) as u64;
-            if let Err(e) = self.charge(bytes.saturating_sub(charged)) {
+            let more = bytes.saturating_sub(*charged);
+            *charged += more;
+            if let Err(e) = self.charge(more) {
                 break Err(e);
             }
-            charged = charged.max(bytes);
             if next.is_empty() {
                 break Ok(());
             }
             level = next;
         };
-        self.release(charged);
         restore(row);
         outcome.map(|()| ControlFlow::Continue(()))
     }
