@@ -13,6 +13,9 @@ use sv0_query::{Code, Diagnostic, QueryError};
 use crate::failure::Failure;
 use crate::load;
 
+/// What may stand around a snapshot's name.
+const QUOTES: [char; 3] = ['\'', '"', '`'];
+
 /// What queries run on.
 pub(crate) struct Catalog {
     store: Option<Store>,
@@ -55,6 +58,10 @@ impl Catalog {
 
     pub(crate) fn schema(&self) -> &Schema {
         self.snapshot.schema()
+    }
+
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
     }
 
     pub(crate) fn default_graph(&self) -> Graph {
@@ -186,11 +193,8 @@ fn named(store: &Store, g: &GraphRef, name: &str) -> Result<Snapshot, QueryError
 /// The two of `diff(a, b)`.
 fn arguments(text: &str) -> Option<(&str, &str)> {
     let (a, b) = text.trim().strip_prefix("diff(")?.strip_suffix(')')?.split_once(',')?;
-    let clean = |s: &'_ str| s.trim().trim_matches(['\'', '"', '`']).len();
-    (clean(a) > 0 && clean(b) > 0).then(|| {
-        let trim = |s| str::trim(s).trim_matches(['\'', '"', '`']);
-        (trim(a), trim(b))
-    })
+    let (a, b) = (a.trim().trim_matches(QUOTES), b.trim().trim_matches(QUOTES));
+    (!a.is_empty() && !b.is_empty()).then_some((a, b))
 }
 
 /// The names of the graphs that a query reads beside its default one.

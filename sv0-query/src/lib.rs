@@ -405,9 +405,9 @@ impl Prepared {
                 diagnostics: vec![Diagnostic { code: Code::Parameter, message, span: None, help }],
             });
         }
-        let Some(first) = graphs.first() else {
+        if graphs.is_empty() {
             return Err(QueryError::run(Code::UnknownName, None, "no graph was given"));
-        };
+        }
         if graphs.len() < self.plan.graphs.len() {
             return Err(QueryError::run(
                 Code::UnknownName,
@@ -415,7 +415,6 @@ impl Prepared {
                 "fewer graphs were given than the query was checked with",
             ));
         }
-        let _ = first;
         let mut exec = exec::Exec::new(&self.plan, graphs, params, options.now, options.budget);
         if profile {
             exec = exec.profiled();

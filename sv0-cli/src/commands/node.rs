@@ -12,16 +12,14 @@ use super::query::{Asked, Params, answer};
 use crate::args::{DocumentFormat, PathsArgs, ShowArgs};
 use crate::catalog::Catalog;
 use crate::failure::{self, Failure};
-use crate::{load, output};
+use crate::output;
 
 /// Neighbours that the table names for each edge type.
 const NAMED: usize = 5;
 
 pub(crate) fn show(a: &ShowArgs) -> Result<ExitCode, Failure> {
-    let store = load::open(&a.store)?;
-    let s = load::snapshot(&store, a.at.as_deref())?;
-    let n = Catalog::open(&a.store, a.at.as_deref())?.node(&a.key)?;
-    let doc = document(&s, n)?;
+    let catalog = Catalog::open(&a.store, a.at.as_deref())?;
+    let doc = document(catalog.snapshot(), catalog.node(&a.key)?)?;
     let default = if output::stdout_is_terminal() { DocumentFormat::Table } else { DocumentFormat::Json };
     match a.format.unwrap_or(default) {
         DocumentFormat::Json => output::json(&doc, true)?,

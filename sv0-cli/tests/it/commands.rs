@@ -270,9 +270,17 @@ fn snapshots_and_differences_in_queries() {
     };
     assert!(!sorted(&added).is_empty());
     assert_eq!(sorted(&added), sorted(&except));
-    let edges = rows("USE diff(1, 2) MATCH ()-[e:added]->() RETURN count(e) AS n", &[]);
+    // As many edges of each type as `diff` counts.
     let counted = json_of(&["diff", &s, "1", "2", "--format", "json"]);
-    assert!(edges[0][0].as_i64().unwrap() > 0, "{counted}");
+    for change in ["added", "removed"] {
+        let q = format!("USE diff(1, 2) MATCH ()-[e:{change}]->() RETURN type(e) AS t, count(e) AS n");
+        let edges = rows(&q, &[]);
+        assert!(!edges.as_array().unwrap().is_empty());
+        for row in edges.as_array().unwrap() {
+            let ty = row[0].as_str().unwrap();
+            assert_eq!(row[1], counted["changes"][ty][change], "{change} {ty}");
+        }
+    }
     let o = sv0(&["query", &s, "USE nothing MATCH (n) RETURN n"]);
     assert_eq!(o.status.code(), Some(2));
     assert!(text(&o.stderr).contains("SV-Q200"));

@@ -53,9 +53,8 @@ fn compare(seed: u64) -> Result<(), String> {
     let collected = text.contains("collect(");
     let mut a: Vec<String> = got.rows.iter().map(|r| normal(r, collected)).collect();
     let mut b: Vec<String> = want.iter().map(|r| normal(r, collected)).collect();
-    if let Some(at) = q.ast().rest.is_empty().then(|| text.rfind("ORDER BY c DESC, a")).flatten() {
+    if q.ast().rest.is_empty() && text.ends_with("ORDER BY c DESC, a") {
         // Both order by the same keys; rows that are alike in them may stand either way.
-        let _ = at;
         let keys =
             |rows: &[Vec<Val>]| rows.iter().map(|r| format!("{:?} {:?}", r.last(), r.first())).collect::<Vec<_>>();
         if keys(&got.rows) != keys(&want) {

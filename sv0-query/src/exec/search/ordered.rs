@@ -287,8 +287,7 @@ impl<G: GraphView> Exec<'_, G> {
         while let Some((node, state)) = queue.pop() {
             for m in &p.nfa.moves[state as usize] {
                 let Move::Edge { elem, to } = m else { continue };
-                for (edge, other) in self.steps_of(p, graph, *elem, node, row, used)? {
-                    let _ = edge;
+                for (_, other) in self.steps_of(p, graph, *elem, node, row, used)? {
                     let states = self.settle(p, graph, start, other, vec![*to], row)?;
                     let bytes = (arrive(other, states, &mut queue) * 16) as u64;
                     if bytes > charged + 65_536 {
