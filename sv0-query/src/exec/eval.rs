@@ -278,7 +278,8 @@ impl<G: GraphView> Exec<'_, G> {
                                 Some(m) => self.eval(m, row)?,
                                 None => x.clone(),
                             };
-                            let weight = made.weight();
+                            // Its place twice: while the list grows, and while it's copied at its end.
+                            let weight = made.weight() + size_of::<Val>() as u64;
                             self.charge(weight)?;
                             bytes += weight;
                             out.push(made);

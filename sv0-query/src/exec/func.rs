@@ -103,7 +103,7 @@ impl<G: GraphView> Exec<'_, G> {
                         v => out.push(v.clone()),
                     }
                 }
-                Val::List(out.into())
+                self.list(out, span)?
             }
             (Func::Split, Val::Str(s)) => {
                 let d = string(1).ok_or_else(wrong)?;
@@ -160,20 +160,16 @@ impl<G: GraphView> Exec<'_, G> {
                     return Err(value_error(span, "range takes a step other than 0"));
                 }
                 let numbers = if (step > 0) == (*a <= b) { b.abs_diff(*a) / step.unsigned_abs() } else { 0 };
-                let numbers = numbers.min(1_000_000) + 1;
-                self.room(numbers * size_of::<Val>() as u64, span)?;
-                self.step(numbers)?;
-                let mut out = Vec::new();
-                let mut at = *a;
-                while (step > 0 && at <= b) || (step < 0 && at >= b) {
-                    if out.len() >= 1_000_000 {
-                        return Err(value_error(span, "range of more than 1,000,000 numbers"));
-                    }
-                    out.push(Val::Int(at));
-                    let Some(next) = at.checked_add(step) else { break };
-                    at = next;
+                if (step > 0) != (*a <= b) && *a != b {
+                    return Ok(Val::List([].into()));
                 }
-                Val::List(out.into())
+                if numbers >= 1_000_000 {
+                    return Err(value_error(span, "range of more than 1,000,000 numbers"));
+                }
+                self.room((numbers + 1) * size_of::<Val>() as u64, span)?;
+                self.step(numbers + 1)?;
+                // Of a known length, so made in its place; none of its numbers lies beyond `b`.
+                Val::List((0..=numbers).map(|i| Val::Int(a.wrapping_add(step.wrapping_mul(i.cast_signed())))).collect())
             }
             (Func::Abs, Val::Int(n)) => {
                 Val::Int(n.checked_abs().ok_or_else(|| value_error(span, "the integer overflows"))?)

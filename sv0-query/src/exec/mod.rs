@@ -258,6 +258,12 @@ impl<'a, G: GraphView> Exec<'a, G> {
         Ok(())
     }
 
+    /// A list of what was gathered and isn't counted yet: for a moment it's there twice.
+    pub(crate) fn list(&self, items: Vec<Val>, span: Span) -> Result<Val, QueryError> {
+        self.room(size_of_val(&*items) as u64, span)?;
+        Ok(Val::List(items.into()))
+    }
+
     pub(crate) fn poll(&self) -> Result<(), QueryError> {
         if let Some(progress) = self.budget.progress {
             progress(self.stats());

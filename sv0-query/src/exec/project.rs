@@ -246,7 +246,8 @@ impl<G: GraphView> Exec<'_, G> {
                 }
             }
             AggKind::Collect => {
-                bytes += v.weight();
+                // Its place twice: while the list grows, and while it's copied at its end.
+                bytes += v.weight() + size_of::<Val>() as u64;
                 s.items.push(v);
             }
         }
