@@ -46,6 +46,11 @@ fn slice(c: &mut Criterion) {
     c.bench_function("lookup by key", |b| b.iter(|| black_box(snapshot.find(&key).unwrap())));
     let q = "MATCH (i:identity {id: 'i7777'})-[:MEMBER_OF]->{1,20}(g) RETURN count(DISTINCT g) AS n";
     c.bench_function("parse", |b| b.iter(|| black_box(Query::parse(q).unwrap())));
+    // As long as a query may be: what takes longest of what was tried.
+    for (name, part) in [("parse 64 KiB, brackets", ", (((((((((1)))))))))"), ("parse 64 KiB, numbers", ", 1")] {
+        let text = format!("RETURN [1{}] AS x", part.repeat(65_000 / part.len()));
+        c.bench_function(name, |b| b.iter(|| black_box(Query::parse(&text).unwrap())));
+    }
     let prepared = Query::parse(q).unwrap().prepare(&snapshot, &CheckOptions::default()).unwrap();
     c.bench_function("reach from one", |b| {
         b.iter(|| black_box(prepared.run(&snapshot, &RunOptions::default()).unwrap().rows.len()));

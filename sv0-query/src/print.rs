@@ -15,7 +15,7 @@
 //! - A name that is one of the grammar's words is quoted, except for labels, properties and parameters.
 //! - Comments aren't kept.
 
-use pest::unicode::{XID_CONTINUE, XID_START};
+use unicode_ident::{is_xid_continue, is_xid_start};
 
 use crate::ast::{
     ArithOp, Clause, CmpOp, Dir, EdgePattern, Element, Expr, ExprKind, Filler, GraphRef, Group, Item, Label, Linear,
@@ -180,8 +180,8 @@ impl Writer {
     /// The name of a label, a property or a parameter.
     fn key(&mut self, name: &str) -> &mut Self {
         let mut chars = name.chars();
-        let plain = chars.next().is_some_and(|c| c == '_' || XID_START(c))
-            && chars.all(|c| c == '_' || XID_CONTINUE(c))
+        let plain = chars.next().is_some_and(|c| c == '_' || is_xid_start(c))
+            && chars.all(|c| c == '_' || is_xid_continue(c))
             && !is_in(RESERVED, name);
         if plain { self.put(name) } else { self.backquoted(name) }
     }

@@ -1,260 +1,576 @@
-//! Expressions.
+//! Expressions, by descending precedence: OR, XOR, AND, NOT, comparisons, tests of one value, sums, products, signs,
+//! `.name` and `[…]`.
 
-use super::pattern::pattern_subquery;
-use super::{Builder, MAX_PARTS, P, R, Rule, parts, span, trimmed};
-use crate::ast::{
-    ArithOp, Clause, CmpOp, Element, Expr, ExprKind, Label, Linear, Literal, Name, Quant, Span, Subquery, TextOp,
-};
-use crate::diag::{Code, Diagnostic, QueryError};
 use std::sync::Arc;
 
-impl Builder<'_> {
-    pub(super) fn first_expr(&self, p: P<'_>) -> R<Expr> {
-        let at = span(&p);
-        let e = parts(p).find(|c| c.as_rule() == Rule::expr);
-        self.expr_of(e, at)
+use super::lex::{Kind, Token};
+use super::pattern::behind_label;
+use super::{Failure, MAX_DEPTH, MAX_PARTS, Parser, R};
+use crate::ast::{ArithOp, CmpOp, Expr, ExprKind, Literal, Name, Quant, Span, Subquery, TextOp};
+use crate::diag::{Code, Diagnostic};
+
+/// How many levels a query in an expression counts: whoever walks one goes through many calls a level.
+const QUERY_LEVELS: usize = 15;
+
+/// An expression and its height.
+struct Made {
+    expr: Expr,
+    height: usize,
+}
+
+impl Parser<'_> {
+    pub(super) fn expr(&mut self) -> R<Expr> {
+        Ok(self.or()?.expr)
     }
 
-    pub(super) fn expr_of(&self, p: Option<P<'_>>, at: Span) -> R<Expr> {
-        p.map_or_else(|| Err(self.err(at, "an expression is missing")), |p| self.expr(p))
+    fn boxed(&mut self) -> R<(Box<Expr>, usize)> {
+        let m = self.or()?;
+        Ok((Box::new(m.expr), m.height))
     }
 
-    pub(super) fn boxed(&self, p: Option<P<'_>>, at: Span) -> R<Box<Expr>> {
-        self.expr_of(p, at).map(Box::new)
-    }
-
-    /// Any expression rule. A chain of operators that is built to the left is as deep as it is long.
-    pub(super) fn expr(&self, p: P<'_>) -> R<Expr> {
-        let (mut p, mut passed) = (p, 0);
-        // Rules that hold one part and nothing else are passed without a call: there are ten of them a bracket.
-        while let Rule::expr
-        | Rule::paren
-        | Rule::or_e
-        | Rule::xor_e
-        | Rule::and_e
-        | Rule::not_e
-        | Rule::cmp_e
-        | Rule::pred_e
-        | Rule::add_e
-        | Rule::mul_e
-        | Rule::unary_e
-        | Rule::postfix = p.as_rule()
-        {
-            let mut inner = parts(p.clone());
-            match (inner.next(), inner.next()) {
-                (Some(only), None) => {
-                    passed += usize::from(p.as_rule() == Rule::expr);
-                    p = only;
-                }
-                _ => break,
-            }
+    /// An expression over parts of at most this height.
+    fn made(&mut self, kind: ExprKind, span: Span, below: usize) -> R<Made> {
+        let height = below + 1;
+        if height > MAX_DEPTH {
+            let m = format!("an expression of more than {MAX_DEPTH} levels or terms in a row");
+            return Err(Diagnostic::new(Code::Syntax, span, m).help("name parts of it with LET").into());
         }
-        let at = trimmed(self.text, span(&p));
-        let levels = match p.as_rule() {
-            Rule::cmp_e | Rule::pred_e => 2 * parts(p.clone()).count().saturating_sub(1),
-            Rule::add_e | Rule::mul_e => parts(p.clone()).count() / 2,
-            Rule::not_e | Rule::unary_e | Rule::postfix => parts(p.clone()).count().saturating_sub(1),
-            // A query in a query: whoever walks one goes through many calls a level.
-            Rule::exists_e | Rule::count_e | Rule::value_e | Rule::pattern_pred => 15,
-            _ => 0,
-        };
-        self.count(1, at)?;
-        self.deeper(levels + passed, at, || self.any_expr(p, at))
+        self.parts(1, span)?;
+        self.highest = self.highest.max(height);
+        Ok(Made { expr: Expr { kind, span }, height })
     }
 
     /// Counts the parts of a tree that are made.
-    fn count(&self, more: usize, at: Span) -> R<()> {
-        self.made.set(self.made.get().saturating_add(more));
-        if self.made.get() > MAX_PARTS {
+    fn parts(&mut self, more: usize, span: Span) -> R<()> {
+        self.made = self.made.saturating_add(more);
+        if self.made > MAX_PARTS {
             let m = format!("expressions of more than {MAX_PARTS} parts");
-            return Err(QueryError::one(Diagnostic::new(Code::Syntax, at, m).help("name parts of it with LET")));
+            return Err(Diagnostic::new(Code::Syntax, span, m).help("name parts of it with LET").into());
         }
         Ok(())
     }
 
-    fn any_expr(&self, p: P<'_>, at: Span) -> R<Expr> {
-        let e = |kind| Ok(Expr { kind, span: at });
-        match p.as_rule() {
-            Rule::expr | Rule::paren => self.expr_of(parts(p).next(), at),
-            Rule::or_e => self.fold(p, ExprKind::Or),
-            Rule::xor_e => self.fold(p, ExprKind::Xor),
-            Rule::and_e => self.fold(p, ExprKind::And),
-            Rule::not_e => {
-                let mut nots = 0;
-                let mut inner = None;
-                for c in parts(p) {
-                    if c.as_rule() == Rule::not_op {
-                        nots += 1;
-                    } else {
-                        inner = Some(self.expr(c)?);
+    /// Reads a query inside of an expression or a clause; answers also with its height, which counts with what stands
+    /// around it.
+    pub(super) fn nested<T>(&mut self, f: impl FnOnce(&mut Self) -> R<T>) -> R<(T, usize)> {
+        let start = self.start();
+        let outer = std::mem::take(&mut self.highest);
+        let inner = f(self)?;
+        let height = self.highest + QUERY_LEVELS;
+        if height > MAX_DEPTH {
+            let m = format!("queries in queries of more than {MAX_DEPTH} levels");
+            let d = Diagnostic::new(Code::Syntax, self.span_from(start), m);
+            return Err(d.help("write them one behind the other").into());
+        }
+        self.highest = outer.max(height);
+        Ok((inner, height))
+    }
+
+    // ---- chains
+
+    fn or(&mut self) -> R<Made> {
+        let first = self.xor()?;
+        if !self.word_at(0, "OR") {
+            return Ok(first);
+        }
+        let mut terms = vec![first];
+        while self.word_at(0, "OR") {
+            self.at += 1;
+            terms.push(self.xor()?);
+        }
+        self.fold(terms, ExprKind::Or)
+    }
+
+    fn xor(&mut self) -> R<Made> {
+        let first = self.and()?;
+        if !self.word_at(0, "XOR") {
+            return Ok(first);
+        }
+        let mut terms = vec![first];
+        while self.word_at(0, "XOR") {
+            self.at += 1;
+            terms.push(self.and()?);
+        }
+        self.fold(terms, ExprKind::Xor)
+    }
+
+    fn and(&mut self) -> R<Made> {
+        let first = self.not()?;
+        if !self.word_at(0, "AND") {
+            return Ok(first);
+        }
+        let mut terms = vec![first];
+        while self.word_at(0, "AND") {
+            self.at += 1;
+            terms.push(self.not()?);
+        }
+        self.fold(terms, ExprKind::And)
+    }
+
+    /// A chain of an associative operator, as a tree of little depth. The order of the terms stays.
+    fn fold(&mut self, mut terms: Vec<Made>, f: fn(Box<Expr>, Box<Expr>) -> ExprKind) -> R<Made> {
+        while terms.len() > 1 {
+            let mut pairs = terms.into_iter();
+            let mut next = Vec::new();
+            while let Some(a) = pairs.next() {
+                next.push(match pairs.next() {
+                    Some(b) => {
+                        let span = (a.expr.span.0, b.expr.span.1);
+                        let below = a.height.max(b.height);
+                        self.made(f(Box::new(a.expr), Box::new(b.expr)), span, below)?
                     }
-                }
-                let mut x = inner.ok_or_else(|| self.err(at, "an expression is missing"))?;
-                for _ in 0..nots {
-                    x = Expr { kind: ExprKind::Not(Box::new(x)), span: at };
-                }
-                Ok(x)
+                    None => a,
+                });
             }
-            Rule::cmp_e => self.comparison(p),
-            Rule::pred_e => self.predicate(p),
-            Rule::add_e | Rule::mul_e => {
-                let mut i = parts(p);
-                let mut acc = self.expr_of(i.next(), at)?;
-                while let Some(op) = i.next() {
-                    let o = match op.as_str() {
-                        "||" => ArithOp::Concat,
-                        "+" => ArithOp::Add,
-                        "-" => ArithOp::Sub,
-                        "*" => ArithOp::Mul,
-                        "/" => ArithOp::Div,
-                        _ => ArithOp::Mod,
-                    };
-                    let rhs = self.expr_of(i.next(), at)?;
-                    let sp = (acc.span.0, rhs.span.1);
-                    acc = Expr { kind: ExprKind::Arith(o, Box::new(acc), Box::new(rhs)), span: sp };
+            terms = next;
+        }
+        terms.pop().ok_or(Failure::Unexpected)
+    }
+
+    fn not(&mut self) -> R<Made> {
+        let start = self.start();
+        let mut nots = 0usize;
+        while self.eat("NOT") {
+            nots += 1;
+        }
+        let mut m = self.comparison()?;
+        for _ in 0..nots {
+            let span = (start, m.expr.span.1);
+            m = self.made(ExprKind::Not(Box::new(m.expr)), span, m.height)?;
+        }
+        Ok(m)
+    }
+
+    fn comparison_op(&mut self) -> Option<CmpOp> {
+        let Kind::Symbol(b) = self.kind() else { return None };
+        let (op, symbols) = match b {
+            b'=' if !self.symbols_at(0, "=~") => (CmpOp::Eq, 1),
+            b'!' if self.symbols_at(0, "!=") => (CmpOp::Ne, 2),
+            b'<' if self.symbols_at(0, "<>") => (CmpOp::Ne, 2),
+            b'<' if self.symbols_at(0, "<=") => (CmpOp::Le, 2),
+            // `<-[` is an edge.
+            b'<' if self.symbols_at(0, "<-") && self.peek(2).kind == Kind::Symbol(b'[') => return None,
+            b'<' => (CmpOp::Lt, 1),
+            b'>' if self.symbols_at(0, ">=") => (CmpOp::Ge, 2),
+            b'>' => (CmpOp::Gt, 1),
+            _ => return None,
+        };
+        self.at += symbols;
+        Some(op)
+    }
+
+    /// `a < b < c`: each with the next.
+    fn comparison(&mut self) -> R<Made> {
+        let start = self.start();
+        let mut left = self.predicate()?;
+        let mut all: Option<Made> = None;
+        let mut op = self.comparison_op();
+        if op.is_none() {
+            self.misses("an operator");
+        }
+        while let Some(o) = op {
+            let before = self.made;
+            let right = self.predicate()?;
+            let span = (start, right.expr.span.1);
+            op = self.comparison_op();
+            let next = if op.is_some() {
+                // It stands in two comparisons: within one another they would grow by the power.
+                self.parts(self.made - before, span)?;
+                Made { expr: right.expr.clone(), height: right.height }
+            } else {
+                Made { expr: Expr { kind: ExprKind::Lit(Literal::Null), span }, height: 0 }
+            };
+            let l = std::mem::replace(&mut left, next);
+            let below = l.height.max(right.height);
+            let one = self.made(ExprKind::Cmp(o, Box::new(l.expr), Box::new(right.expr)), span, below)?;
+            all = Some(match all {
+                None => one,
+                Some(a) => {
+                    let below = a.height.max(one.height);
+                    self.made(ExprKind::And(Box::new(a.expr), Box::new(one.expr)), span, below)?
                 }
-                Ok(acc)
-            }
-            Rule::unary_e => {
-                let mut negative = false;
-                let mut inner = None;
-                for c in parts(p) {
-                    if c.as_rule() == Rule::minus {
-                        negative ^= c.as_str() == "-";
-                    } else {
-                        inner = Some(self.signed(c, negative)?);
-                    }
+            });
+        }
+        Ok(all.unwrap_or(left))
+    }
+
+    /// What is asked about one value; it binds tighter than a comparison of two.
+    fn predicate(&mut self) -> R<Made> {
+        let start = self.start();
+        let mut m = self.sum()?;
+        loop {
+            let (made, below) = match self.kind() {
+                Kind::Symbol(b':') => {
+                    self.at += 1;
+                    (ExprKind::HasLabel(Box::new(m.expr), self.label(true)?), m.height)
                 }
-                let (x, read) = inner.ok_or_else(|| self.err(at, "an expression is missing"))?;
-                if read {
-                    Ok(Expr { span: at, ..x })
-                } else if negative {
-                    e(ExprKind::Neg(Box::new(x)))
-                } else {
-                    Ok(x)
+                Kind::Symbol(b'=') if self.symbols_at(0, "=~") => {
+                    self.at += 2;
+                    self.text_test(TextOp::Regex, m)?
                 }
-            }
-            Rule::postfix => {
-                let mut i = parts(p);
-                let mut acc = self.expr_of(i.next(), at)?;
-                for post in i {
-                    let sp = (acc.span.0, span(&post).1);
-                    let Some(x) = parts(post).next() else { continue };
-                    let kind = match x.as_rule() {
-                        Rule::ident => ExprKind::Prop(Box::new(acc), self.ident(x)),
-                        _ => {
-                            let (mut from, mut to, mut slice) = (None, None, false);
-                            for s in parts(x) {
-                                match s.as_rule() {
-                                    Rule::dots => slice = true,
-                                    Rule::slice_to => to = Some(self.boxed(parts(s).next(), at)?),
-                                    _ => from = Some(Box::new(self.expr(s)?)),
-                                }
-                            }
-                            match from {
-                                Some(i) if !slice => ExprKind::Index(Box::new(acc), i),
-                                from => ExprKind::Slice(Box::new(acc), from, to),
-                            }
+                Kind::Word => {
+                    let negated = self.word_at(0, "NOT") && self.word_at(1, "IN");
+                    if negated || self.word_at(0, "IN") {
+                        self.at += 1 + usize::from(negated);
+                        let r = self.sum()?;
+                        let below = m.height.max(r.height);
+                        let e = ExprKind::In(Box::new(m.expr), Box::new(r.expr));
+                        if negated {
+                            let inner = self.made(e, self.span_from(start), below)?;
+                            (ExprKind::Not(Box::new(inner.expr)), inner.height)
+                        } else {
+                            (e, below)
                         }
-                    };
-                    acc = Expr { kind, span: sp };
+                    } else if self.word_at(0, "IS") {
+                        self.at += 1;
+                        self.is_test(m, start)?
+                    } else if self.word_at(0, "STARTS") && self.word_at(1, "WITH") {
+                        self.at += 2;
+                        self.text_test(TextOp::StartsWith, m)?
+                    } else if self.word_at(0, "ENDS") && self.word_at(1, "WITH") {
+                        self.at += 2;
+                        self.text_test(TextOp::EndsWith, m)?
+                    } else if self.word_at(0, "CONTAINS") {
+                        self.at += 1;
+                        self.text_test(TextOp::Contains, m)?
+                    } else {
+                        return Ok(m);
+                    }
                 }
-                Ok(acc)
+                _ => return Ok(m),
+            };
+            m = self.made(made, self.span_from(start), below)?;
+        }
+    }
+
+    fn text_test(&mut self, op: TextOp, m: Made) -> R<(ExprKind, usize)> {
+        let r = self.sum()?;
+        let below = m.height.max(r.height);
+        Ok((ExprKind::Text(op, Box::new(m.expr), Box::new(r.expr)), below))
+    }
+
+    /// Behind `IS`.
+    fn is_test(&mut self, m: Made, start: usize) -> R<(ExprKind, usize)> {
+        let negated = self.eat("NOT");
+        let l = Box::new(m.expr);
+        let truth = |v| Ok((ExprKind::IsTruth(l.clone(), v, negated), m.height));
+        if self.eat("NULL") {
+            return Ok((ExprKind::IsNull(l, negated), m.height));
+        } else if self.eat("TRUE") {
+            return truth(Some(true));
+        } else if self.eat("FALSE") {
+            return truth(Some(false));
+        } else if self.eat("UNKNOWN") {
+            return truth(None);
+        } else if self.eat("LABELED") {
+            let e = ExprKind::HasLabel(l, self.label(false)?);
+            if !negated {
+                return Ok((e, m.height));
             }
-            Rule::number => self.number(&p, false),
-            Rule::string => e(ExprKind::Lit(Literal::Str(self.string(p)?))),
-            Rule::k_true_l => e(ExprKind::Lit(Literal::Bool(true))),
-            Rule::k_false_l => e(ExprKind::Lit(Literal::Bool(false))),
-            Rule::k_null_l => e(ExprKind::Lit(Literal::Null)),
-            Rule::param => e(ExprKind::Param(self.name_of(parts(p).next(), at)?.text)),
-            Rule::var_ref => e(ExprKind::Var(self.name_of(parts(p).next(), at)?.text)),
-            Rule::list => self.list(p),
-            Rule::case_e => self.case(p),
-            Rule::cast_e => {
-                let mut i = parts(p);
-                let value = self.boxed(i.next(), at)?;
-                let ty = i.next().ok_or_else(|| self.err(at, "a type is missing"))?;
-                let here = trimmed(self.text, span(&ty));
-                let name = match parts(ty).next() {
-                    Some(n) => self.ident(n),
-                    None => Name { text: "TIMESTAMP".into(), span: here },
+            let inner = self.made(e, self.span_from(start), m.height)?;
+            return Ok((ExprKind::Not(Box::new(inner.expr)), inner.height));
+        }
+        let source = self.eat("SOURCE");
+        if !source {
+            self.need("DESTINATION")?;
+        }
+        self.need("OF")?;
+        let n = self.name()?;
+        let edge = Box::new(Expr { kind: ExprKind::Var(n.text), span: n.span });
+        Ok((ExprKind::IsEnd { node: l, edge, source, negated }, m.height.max(1)))
+    }
+
+    fn sum_op(&mut self) -> Option<ArithOp> {
+        let op = match self.kind() {
+            Kind::Symbol(b'|') if self.symbols_at(0, "||") => {
+                self.at += 1;
+                ArithOp::Concat
+            }
+            Kind::Symbol(b'+') => ArithOp::Add,
+            // `--`, `->` and `-[` are edges.
+            Kind::Symbol(b'-') => {
+                let edge = self.symbols_at(0, "--") || self.symbols_at(0, "->");
+                if edge || self.peek(1).kind == Kind::Symbol(b'[') {
+                    return None;
+                }
+                ArithOp::Sub
+            }
+            _ => return None,
+        };
+        self.at += 1;
+        Some(op)
+    }
+
+    fn sum(&mut self) -> R<Made> {
+        let mut m = self.product()?;
+        while let Some(op) = self.sum_op() {
+            let r = self.product()?;
+            m = self.arith(op, m, r)?;
+        }
+        Ok(m)
+    }
+
+    fn product(&mut self) -> R<Made> {
+        let mut m = self.sign()?;
+        loop {
+            let op = match self.kind() {
+                Kind::Symbol(b'*') => ArithOp::Mul,
+                Kind::Symbol(b'/') => ArithOp::Div,
+                Kind::Symbol(b'%') => ArithOp::Mod,
+                _ => return Ok(m),
+            };
+            self.at += 1;
+            let r = self.sign()?;
+            m = self.arith(op, m, r)?;
+        }
+    }
+
+    fn arith(&mut self, op: ArithOp, l: Made, r: Made) -> R<Made> {
+        let span = (l.expr.span.0, r.expr.span.1);
+        let below = l.height.max(r.height);
+        self.made(ExprKind::Arith(op, Box::new(l.expr), Box::new(r.expr)), span, below)
+    }
+
+    fn sign(&mut self) -> R<Made> {
+        let start = self.start();
+        let (mut signs, mut negative) = (false, false);
+        while let Kind::Symbol(b @ (b'-' | b'+')) = self.kind() {
+            signs = true;
+            negative ^= b == b'-';
+            self.at += 1;
+        }
+        if !signs {
+            return self.postfix();
+        }
+        // A negative literal is one literal, so that the least integer can be written.
+        let bare = !matches!(self.peek(1).kind, Kind::Symbol(b'.' | b'['));
+        if bare && let Some(lit) = self.number(negative)? {
+            return self.made(ExprKind::Lit(lit), self.span_from(start), 0);
+        }
+        let m = self.postfix()?;
+        if negative {
+            let span = (start, m.expr.span.1);
+            return self.made(ExprKind::Neg(Box::new(m.expr)), span, m.height);
+        }
+        Ok(m)
+    }
+
+    fn postfix(&mut self) -> R<Made> {
+        let mut m = self.atom()?;
+        loop {
+            let start = m.expr.span.0;
+            if self.symbols_at(0, ".") && self.name_at(1) {
+                self.at += 1;
+                let name = self.name()?;
+                m = self.made(ExprKind::Prop(Box::new(m.expr), name), self.span_from(start), m.height)?;
+            } else if self.symbols_at(0, "[") {
+                self.at += 1;
+                let base = Box::new(m.expr);
+                let (mut below, mut from, mut to) = (m.height, None, None);
+                if self.kind() != Kind::DotDot {
+                    let (e, h) = self.boxed()?;
+                    (from, below) = (Some(e), below.max(h));
+                }
+                let slice = self.eat_dots();
+                if slice && !self.symbols_at(0, "]") {
+                    let (e, h) = self.boxed()?;
+                    (to, below) = (Some(e), below.max(h));
+                }
+                self.need_symbols("]")?;
+                let kind = match from {
+                    Some(i) if !slice => ExprKind::Index(base, i),
+                    from => ExprKind::Slice(base, from, to),
                 };
-                e(ExprKind::Cast(value, name))
+                m = self.made(kind, self.span_from(start), below)?;
+            } else {
+                return Ok(m);
             }
-            Rule::typed_lit => {
-                let (mut name, mut arg) = ("timestamp", None);
-                for c in parts(p) {
-                    if c.as_rule() == Rule::string {
-                        arg = Some(self.expr(c)?);
-                    } else {
-                        let word = c.as_str().to_lowercase();
-                        if word.starts_with("duration") {
-                            name = "duration";
-                        } else if word == "date" {
-                            name = "date";
-                        }
-                    }
-                }
-                let args = arg.into_iter().collect();
-                e(ExprKind::Call { name: name.into(), args, distinct: false, star: false })
-            }
-            Rule::exists_e => e(ExprKind::Exists(Box::new(self.subquery(p)?))),
-            Rule::count_e => e(ExprKind::Count(Box::new(self.subquery(p)?))),
-            Rule::value_e => e(ExprKind::Value(Box::new(self.subquery(p)?))),
-            Rule::pattern_pred => {
-                let mut term = Vec::new();
-                for c in parts(p) {
-                    match c.as_rule() {
-                        Rule::node => term.push(Element::Node(self.node(c)?)),
-                        _ => term.push(self.edge_q(c)?),
-                    }
-                }
-                e(ExprKind::Exists(Box::new(pattern_subquery(term, at))))
-            }
-            Rule::call => self.call(p),
-            r => Err(self.err(at, &format!("unexpected {r:?}"))),
         }
     }
 
-    /// A negative literal is one literal, so that the least integer can be written. Answers also whether it was one: then
-    /// its sign is read.
-    pub(super) fn signed(&self, p: P<'_>, negative: bool) -> R<(Expr, bool)> {
-        let mut inner = parts(p.clone());
-        if let (Some(n), None) = (inner.next(), inner.next())
-            && n.as_rule() == Rule::number
-        {
-            return Ok((self.number(&n, negative)?, true));
-        }
-        Ok((self.expr(p)?, false))
-    }
+    // ---- atoms
 
-    pub(super) fn number(&self, p: &P<'_>, negative: bool) -> R<Expr> {
-        let at = span(p);
-        let text = p.as_str().replace('_', "").to_lowercase();
-        let digits = |radix: u32, d: &str| {
-            let d = if negative { format!("-{d}") } else { d.to_owned() };
-            i64::from_str_radix(&d, radix).map_err(|_| self.err(at, "the integer is out of range"))
-        };
-        let rule = parts(p.clone()).next().map(|i| i.as_rule());
-        let lit = match rule {
-            Some(Rule::hex) => Literal::Int(digits(16, text.trim_start_matches("0x"))?),
-            Some(Rule::octal) => Literal::Int(digits(8, text.trim_start_matches("0o"))?),
-            Some(Rule::float) => {
-                let f: f64 = text.parse().map_err(|_| self.err(at, "malformed number"))?;
-                if !f.is_finite() {
-                    return Err(self.err(at, "the number is out of range"));
-                }
-                Literal::Float(if negative { -f } else { f })
+    fn atom(&mut self) -> R<Made> {
+        let start = self.start();
+        let leaf = |p: &mut Self, kind| p.made(kind, p.span_from(start), 0);
+        match self.kind() {
+            Kind::Integer | Kind::Hex | Kind::Octal | Kind::Float => match self.number(false)? {
+                Some(lit) => leaf(self, ExprKind::Lit(lit)),
+                None => self.fail("an expression"),
+            },
+            Kind::Text => {
+                let text = self.string()?;
+                leaf(self, ExprKind::Lit(Literal::Str(text)))
             }
-            _ => Literal::Int(digits(10, &text)?),
-        };
-        Ok(Expr { kind: ExprKind::Lit(lit), span: at })
+            Kind::Symbol(b'$') => {
+                self.at += 1;
+                let name = self.name()?;
+                leaf(self, ExprKind::Param(name.text))
+            }
+            Kind::Symbol(b'[') => self.list(),
+            Kind::Symbol(b'(') => {
+                let outer = self.highest;
+                if let (Some(s), height) = self.nested(Self::pattern_predicate)? {
+                    return self.made(ExprKind::Exists(Box::new(s)), self.span_from(start), height);
+                }
+                self.highest = outer;
+                self.need_symbols("(")?;
+                let m = self.or()?;
+                self.need_symbols(")")?;
+                Ok(m)
+            }
+            Kind::Quoted => self.named(),
+            Kind::Word => {
+                let lit = match self.text_of(self.peek(0)).len() {
+                    4 if self.word_at(0, "TRUE") => Some(Literal::Bool(true)),
+                    5 if self.word_at(0, "FALSE") => Some(Literal::Bool(false)),
+                    4 if self.word_at(0, "NULL") => Some(Literal::Null),
+                    _ => None,
+                };
+                if let Some(lit) = lit {
+                    self.at += 1;
+                    return leaf(self, ExprKind::Lit(lit));
+                }
+                self.worded()
+            }
+            _ => self.fail("an expression"),
+        }
     }
 
-    pub(super) fn string(&self, p: P<'_>) -> R<Arc<str>> {
-        let at = span(&p);
-        let inner = parts(p).next().map_or("", |i| i.as_str());
-        let quote = self.text.as_bytes().get(at.0).copied().unwrap_or(b'\'') as char;
+    /// What a word begins: one of the forms with words of their own, a call, a variable.
+    fn worded(&mut self) -> R<Made> {
+        let start = self.start();
+        match self.peek(1).kind {
+            Kind::Symbol(b'{') => {
+                let make: fn(Box<Subquery>) -> ExprKind = if self.word_at(0, "EXISTS") {
+                    ExprKind::Exists
+                } else if self.word_at(0, "COUNT") {
+                    ExprKind::Count
+                } else if self.word_at(0, "VALUE") {
+                    ExprKind::Value
+                } else {
+                    return self.named();
+                };
+                self.at += 2;
+                let (s, height) = self.nested(Self::subquery)?;
+                self.need_symbols("}")?;
+                return self.made(make(Box::new(s)), self.span_from(start), height);
+            }
+            Kind::Symbol(b'(') if self.word_at(0, "CAST") => {
+                self.at += 2;
+                let (value, height) = self.boxed()?;
+                self.need("AS")?;
+                let at = self.start();
+                let ty = if self.word_at(0, "ZONED") && self.word_at(1, "DATETIME") {
+                    self.at += 2;
+                    Name { text: "TIMESTAMP".into(), span: self.span_from(at) }
+                } else {
+                    self.name()?
+                };
+                self.need_symbols(")")?;
+                return self.made(ExprKind::Cast(value, ty), self.span_from(start), height);
+            }
+            Kind::Text => {
+                let name = ["TIMESTAMP", "DATETIME", "DATE", "DURATION"].into_iter().find(|n| self.word_at(0, n));
+                if let Some(name) = name {
+                    self.at += 1;
+                    return self.typed(start, name);
+                }
+            }
+            Kind::Word
+                if self.word_at(0, "ZONED") && self.word_at(1, "DATETIME") && self.peek(2).kind == Kind::Text =>
+            {
+                self.at += 2;
+                return self.typed(start, "DATETIME");
+            }
+            _ => {}
+        }
+        if self.word_at(0, "CASE") && !self.not_case.contains(&self.at) {
+            let at = self.at;
+            // A variable may be called so: `case.state`.
+            if let Some(m) = self.tried(Self::case)? {
+                return Ok(m);
+            }
+            self.not_case.insert(at);
+            if self.word_at(1, "WHEN") {
+                return Err(Failure::Unexpected);
+            }
+        }
+        self.named()
+    }
+
+    /// The text of a typed literal.
+    fn typed(&mut self, start: usize, name: &str) -> R<Made> {
+        let at = self.start();
+        let text = self.string()?;
+        let arg = self.made(ExprKind::Lit(Literal::Str(text)), self.span_from(at), 0)?;
+        let name = match name {
+            "DURATION" => "duration",
+            "DATE" => "date",
+            _ => "timestamp",
+        };
+        let call = ExprKind::Call { name: name.into(), args: vec![arg.expr], distinct: false, star: false };
+        self.made(call, self.span_from(start), arg.height)
+    }
+
+    /// A call, or a variable.
+    fn named(&mut self) -> R<Made> {
+        if !self.name_at(0) {
+            return self.fail("an expression");
+        }
+        let mut ahead = 1;
+        while self.peek(ahead).kind == Kind::Symbol(b'.') && self.name_at(ahead + 1) {
+            ahead += 2;
+        }
+        if self.peek(ahead).kind == Kind::Symbol(b'(') {
+            return self.call();
+        }
+        let n = self.name()?;
+        self.made(ExprKind::Var(n.text), n.span, 0)
+    }
+
+    /// A number, if one stands here.
+    fn number(&mut self, negative: bool) -> R<Option<Literal>> {
+        let t = self.peek(0);
+        let radix = match t.kind {
+            Kind::Integer => 10,
+            Kind::Hex => 16,
+            Kind::Octal => 8,
+            Kind::Float => 0,
+            _ => return Ok(None),
+        };
+        self.at += 1;
+        let span = self.span_of(t);
+        let mut text: String = if negative { "-".into() } else { String::new() };
+        text.extend(self.text_of(t).chars().skip(if matches!(radix, 8 | 16) { 2 } else { 0 }).filter(|c| *c != '_'));
+        if radix == 0 {
+            return match text.parse::<f64>() {
+                Ok(f) if f.is_finite() => Ok(Some(Literal::Float(f))),
+                _ => Err(self.refuse(Code::Syntax, span, "the number is out of range", None)),
+            };
+        }
+        match i64::from_str_radix(&text, radix) {
+            Ok(n) => Ok(Some(Literal::Int(n))),
+            Err(_) => Err(self.refuse(Code::Syntax, span, "the integer is out of range", None)),
+        }
+    }
+
+    pub(super) fn string(&mut self) -> R<Arc<str>> {
+        let t = self.peek(0);
+        if t.kind != Kind::Text {
+            return self.fail("a text");
+        }
+        self.at += 1;
+        self.unescaped(t)
+    }
+
+    fn unescaped(&self, t: Token) -> R<Arc<str>> {
+        let whole = self.text_of(t);
+        let quote = if whole.starts_with('"') { '"' } else { '\'' };
+        let inner = whole.get(1..whole.len().saturating_sub(1)).unwrap_or("");
+        if !inner.contains(['\\', quote]) {
+            return Ok(inner.into());
+        }
         let mut out = String::with_capacity(inner.len());
         let mut chars = inner.chars();
         while let Some(c) = chars.next() {
@@ -272,7 +588,9 @@ impl Builder<'_> {
                         let n = if u == 'u' { 4 } else { 6 };
                         let hex: String = chars.by_ref().take(n).collect();
                         let c = u32::from_str_radix(&hex, 16).ok().and_then(char::from_u32);
-                        out.push(c.ok_or_else(|| self.err(at, "malformed \\u escape in a string"))?);
+                        out.push(c.ok_or_else(|| {
+                            self.refuse(Code::Syntax, self.span_of(t), "malformed \\u escape in a string", None)
+                        })?);
                     }
                     Some(c @ ('\\' | '\'' | '"' | '`')) => out.push(c),
                     Some(c) => {
@@ -289,78 +607,60 @@ impl Builder<'_> {
         Ok(out.into())
     }
 
-    /// A chain of an associative operator, as a tree of little depth. The order of the terms stays.
-    pub(super) fn fold(&self, p: P<'_>, f: fn(Box<Expr>, Box<Expr>) -> ExprKind) -> R<Expr> {
-        let at = span(&p);
-        let count = parts(p.clone()).count();
-        let levels = if count > 1 { count.ilog2() as usize + 1 } else { 0 };
-        let mut terms = self.deeper(levels, at, || parts(p).map(|c| self.expr(c)).collect::<R<Vec<Expr>>>())?;
-        while terms.len() > 1 {
-            let mut pairs = terms.into_iter();
-            let mut next = Vec::new();
-            while let Some(a) = pairs.next() {
-                next.push(match pairs.next() {
-                    Some(b) => {
-                        let span = (a.span.0, b.span.1);
-                        Expr { kind: f(Box::new(a), Box::new(b)), span }
-                    }
-                    None => a,
-                });
+    fn case(&mut self) -> R<Made> {
+        let start = self.start();
+        self.need("CASE")?;
+        let (mut subject, mut arms, mut otherwise, mut below) = (None, Vec::new(), None, 0);
+        if !self.is("WHEN") {
+            let (e, h) = self.boxed()?;
+            (subject, below) = (Some(e), h);
+        }
+        self.need("WHEN")?;
+        loop {
+            let when = self.or()?;
+            self.need("THEN")?;
+            let then = self.or()?;
+            below = below.max(when.height).max(then.height);
+            arms.push((when.expr, then.expr));
+            if !self.eat("WHEN") {
+                break;
             }
-            terms = next;
         }
-        terms.pop().ok_or_else(|| self.err(at, "an expression is missing"))
-    }
-
-    /// `x IN list`, written without parentheses, as what a comprehension or a list predicate goes over.
-    fn over(text: &str, e: Expr) -> Result<(Name, Box<Expr>), Expr> {
-        match e.kind {
-            ExprKind::In(x, list) if !text.starts_with('(') => match x.kind {
-                ExprKind::Var(name) => Ok((Name { text: name, span: x.span }, list)),
-                kind => Err(Expr { kind: ExprKind::In(Box::new(Expr { kind, ..*x }), list), ..e }),
-            },
-            _ => Err(e),
+        if self.eat("ELSE") {
+            let (e, h) = self.boxed()?;
+            (otherwise, below) = (Some(e), below.max(h));
         }
-    }
-
-    /// Takes the last alternative of the label that an expression ends in, if it names the variable.
-    fn behind_label(e: &mut Expr, var: &str) -> Option<Expr> {
-        match &mut e.kind {
-            ExprKind::And(_, b) | ExprKind::Or(_, b) | ExprKind::Xor(_, b) | ExprKind::Not(b) => {
-                Self::behind_label(b, var)
-            }
-            ExprKind::HasLabel(_, l) => match l {
-                Label::Or(a, b) => match &**b {
-                    Label::Name(n) if *n.text == *var => {
-                        let taken = Expr { kind: ExprKind::Var(n.text.clone()), span: n.span };
-                        *l = (**a).clone();
-                        Some(taken)
-                    }
-                    _ => None,
-                },
-                _ => None,
-            },
-            _ => None,
-        }
+        self.need("END")?;
+        self.made(ExprKind::Case { subject, arms, otherwise }, self.span_from(start), below)
     }
 
     /// A list, or a list comprehension.
-    fn list(&self, p: P<'_>) -> R<Expr> {
-        let at = span(&p);
-        let (mut items, mut filter, mut map, mut first) = (Vec::new(), None, None, "");
-        for c in parts(p) {
-            match c.as_rule() {
-                Rule::where_c => filter = Some(Box::new(self.first_expr(c)?)),
-                Rule::list_map => map = Some(Box::new(self.first_expr(c)?)),
-                _ => {
-                    if items.is_empty() {
-                        first = c.as_str();
-                    }
-                    items.push(self.expr(c)?);
+    fn list(&mut self) -> R<Made> {
+        let start = self.start();
+        self.need_symbols("[")?;
+        let bracketed = self.symbols_at(0, "(");
+        let (mut items, mut below) = (Vec::new(), 0);
+        let (mut filter, mut map) = (None, None);
+        if !self.symbols_at(0, "]") {
+            loop {
+                let m = self.or()?;
+                below = below.max(m.height);
+                items.push(m.expr);
+                if !self.eat_symbols(",") {
+                    break;
                 }
             }
+            if self.eat("WHERE") {
+                let (e, h) = self.boxed()?;
+                (filter, below) = (Some(e), below.max(h));
+            }
+            if self.eat_symbols("|") {
+                let (e, h) = self.boxed()?;
+                (map, below) = (Some(e), below.max(h));
+            }
         }
-        let list = |items| Ok(Expr { kind: ExprKind::List(items), span: at });
+        self.need_symbols("]")?;
+        let span = self.span_from(start);
         // `[x IN list WHERE x:A | x]`: what stands behind the bar is the element, not a second label.
         if items.len() == 1
             && map.is_none()
@@ -368,187 +668,76 @@ impl Builder<'_> {
             && let ExprKind::Var(v) = &x.kind
             && let Some(f) = filter.as_deref_mut()
         {
-            map = Self::behind_label(f, v).map(Box::new);
+            map = behind_label(f, v).map(|n| Box::new(Expr { kind: ExprKind::Var(n.text), span: n.span }));
         }
         let only = if items.len() == 1 { items.pop() } else { None };
-        let item = match only.map(|e| Self::over(first, e)) {
+        let item = match only.map(|e| over(bracketed, e)) {
             Some(Ok((var, list))) => {
-                return Ok(Expr { kind: ExprKind::ListComp { var, list, filter, map }, span: at });
+                return self.made(ExprKind::ListComp { var, list, filter, map }, span, below);
             }
             Some(Err(e)) => Some(e),
             None => None,
         };
         if filter.is_none() && map.is_none() {
             items.extend(item);
-            return list(items);
+            return self.made(ExprKind::List(items), span, below);
         }
         if matches!(item, Some(Expr { kind: ExprKind::Exists(_), .. })) {
-            let d = Diagnostic::new(Code::Unsupported, at, "a pattern comprehension isn't supported");
-            return Err(QueryError::one(d.help("write `OPTIONAL MATCH` and `collect(…)`")));
+            let help = "write `OPTIONAL MATCH` and `collect(…)`";
+            return Err(self.refuse(Code::Unsupported, span, "a pattern comprehension isn't supported", Some(help)));
         }
-        let d = Diagnostic::new(Code::Syntax, at, "a list comprehension goes over `x IN list`");
-        Err(QueryError::one(d.help("write `[x IN list WHERE … | …]`")))
+        let help = "write `[x IN list WHERE … | …]`";
+        Err(self.refuse(Code::Syntax, span, "a list comprehension goes over `x IN list`", Some(help)))
     }
 
-    /// `a < b < c`: each with the next.
-    pub(super) fn comparison(&self, p: P<'_>) -> R<Expr> {
-        let at = span(&p);
-        let mut i = parts(p).peekable();
-        let mut left = self.expr_of(i.next(), at)?;
-        let mut acc: Option<Expr> = None;
-        while let Some(op) = i.next() {
-            let o = match op.as_str() {
-                "=" => CmpOp::Eq,
-                "<>" | "!=" => CmpOp::Ne,
-                "<" => CmpOp::Lt,
-                "<=" => CmpOp::Le,
-                ">" => CmpOp::Gt,
-                _ => CmpOp::Ge,
-            };
-            let before = self.made.get();
-            let right = self.expr_of(i.next(), at)?;
-            let here = (at.0, right.span.1);
-            let wrap = |kind| Expr { kind, span: here };
-            if i.peek().is_some() {
-                // It stands in two comparisons: within one another they would grow by the power.
-                self.count(self.made.get() - before, at)?;
-            }
-            let next = if i.peek().is_some() {
-                right.clone()
-            } else {
-                Expr { kind: ExprKind::Lit(Literal::Null), span: here }
-            };
-            let l = std::mem::replace(&mut left, next);
-            let e = wrap(ExprKind::Cmp(o, Box::new(l), Box::new(right)));
-            acc = Some(match acc {
-                None => e,
-                Some(a) => wrap(ExprKind::And(Box::new(a), Box::new(e))),
-            });
+    /// A function's arguments, or a list predicate: `x IN list` with WHERE behind it.
+    fn call(&mut self) -> R<Made> {
+        let start = self.start();
+        let mut name = self.name()?.text.to_lowercase();
+        while self.eat_symbols(".") {
+            name.push('.');
+            name.push_str(&self.name()?.text.to_lowercase());
         }
-        Ok(acc.unwrap_or(left))
-    }
-
-    /// What is asked about one value.
-    pub(super) fn predicate(&self, p: P<'_>) -> R<Expr> {
-        let at = span(&p);
-        let mut i = parts(p);
-        let mut left = self.expr_of(i.next(), at)?;
-        for tail in i {
-            let sp = (at.0, trimmed(self.text, span(&tail)).1);
-            let Some(op) = parts(tail).next() else { continue };
-            let wrap = |kind| Expr { kind, span: sp };
-            let neg = |p: &P<'_>| parts(p.clone()).any(|c| c.as_rule() == Rule::neg);
-            let l = Box::new(left);
-            left = match op.as_rule() {
-                Rule::is_null => wrap(ExprKind::IsNull(l, neg(&op))),
-                Rule::is_truth => {
-                    let v = parts(op.clone()).find_map(|c| match c.as_rule() {
-                        Rule::k_true => Some(Some(true)),
-                        Rule::k_false => Some(Some(false)),
-                        Rule::k_unknown => Some(None),
-                        _ => None,
-                    });
-                    wrap(ExprKind::IsTruth(l, v.flatten(), neg(&op)))
-                }
-                Rule::is_labeled | Rule::has_label => {
-                    let n = neg(&op);
-                    let lab = parts(op).find(|c| matches!(c.as_rule(), Rule::label_or | Rule::label_tail));
-                    let lab = lab.ok_or_else(|| self.err(at, "a label is missing"))?;
-                    let e = wrap(ExprKind::HasLabel(l, self.label(lab)?));
-                    if n { wrap(ExprKind::Not(Box::new(e))) } else { e }
-                }
-                Rule::is_source | Rule::is_dest => {
-                    let source = op.as_rule() == Rule::is_source;
-                    let negated = neg(&op);
-                    let n = parts(op).find(|c| c.as_rule() == Rule::ident);
-                    let n = self.name_of(n, at)?;
-                    let edge = Box::new(Expr { kind: ExprKind::Var(n.text), span: n.span });
-                    wrap(ExprKind::IsEnd { node: l, edge, source, negated })
-                }
-                Rule::in_t => {
-                    let n = neg(&op);
-                    let r = self.boxed(parts(op).find(|c| c.as_rule() == Rule::add_e), at)?;
-                    let e = wrap(ExprKind::In(l, r));
-                    if n { wrap(ExprKind::Not(Box::new(e))) } else { e }
-                }
-                r => {
-                    let o = match r {
-                        Rule::starts_t => TextOp::StartsWith,
-                        Rule::ends_t => TextOp::EndsWith,
-                        Rule::contains_t => TextOp::Contains,
-                        _ => TextOp::Regex,
-                    };
-                    let rhs = self.boxed(parts(op).next(), at)?;
-                    wrap(ExprKind::Text(o, l, rhs))
-                }
-            };
-        }
-        Ok(left)
-    }
-
-    pub(super) fn case(&self, p: P<'_>) -> R<Expr> {
-        let at = span(&p);
-        let (mut subject, mut arms, mut otherwise) = (None, Vec::new(), None);
-        for c in parts(p) {
-            let rule = c.as_rule();
-            let mut i = parts(c);
-            match rule {
-                Rule::case_subject => subject = Some(self.boxed(i.next(), at)?),
-                Rule::case_when => arms.push((self.expr_of(i.next(), at)?, self.expr_of(i.next(), at)?)),
-                Rule::case_else => otherwise = Some(self.boxed(i.next(), at)?),
-                _ => {}
-            }
-        }
-        Ok(Expr { kind: ExprKind::Case { subject, arms, otherwise }, span: at })
-    }
-
-    pub(super) fn subquery(&self, p: P<'_>) -> R<Subquery> {
-        let at = span(&p);
-        let inner = parts(p).next().ok_or_else(|| self.err(at, "empty subquery"))?;
-        let mut probe = parts(inner.clone());
-        if let Some(b) = probe.next()
-            && b.as_rule() == Rule::match_body
-        {
-            let m = self.match_body(b, false)?;
-            return Ok(Subquery { linear: Linear { graph: None, clauses: vec![Clause::Match(m)] }, bare: false });
-        }
-        Ok(Subquery { linear: self.linear(inner)?, bare: false })
-    }
-
-    pub(super) fn call(&self, p: P<'_>) -> R<Expr> {
-        let at = span(&p);
-        let (mut name, mut args, mut distinct, mut star) = (String::new(), Vec::new(), false, false);
-        let (mut filter, mut first) = (None, "");
-        for c in parts(p) {
-            match c.as_rule() {
-                Rule::func_name => {
-                    let parts: Vec<String> = parts(c).map(|i| self.ident(i).text.to_lowercase()).collect();
-                    name = parts.join(".");
-                }
-                Rule::call_star => star = true,
-                Rule::distinct => distinct = true,
-                Rule::where_c => filter = Some(self.first_expr(c)?),
-                _ => {
-                    if args.is_empty() {
-                        first = c.as_str();
-                    }
-                    args.push(self.expr(c)?);
+        self.need_symbols("(")?;
+        let (mut args, mut below, mut distinct, mut filter) = (Vec::new(), 0, false, None);
+        let star = self.symbols_at(0, "*");
+        let mut bracketed = false;
+        if star {
+            self.at += 1;
+        } else if !self.symbols_at(0, ")") {
+            distinct = self.eat("DISTINCT");
+            bracketed = self.symbols_at(0, "(");
+            loop {
+                let m = self.or()?;
+                below = below.max(m.height);
+                args.push(m.expr);
+                if !self.eat_symbols(",") {
+                    break;
                 }
             }
+            if name == "reduce" && self.symbols_at(0, "|") {
+                return Err(self.reduce(start));
+            }
+            if self.eat("WHERE") {
+                let (e, h) = self.boxed()?;
+                (filter, below) = (Some(e), below.max(h));
+            }
         }
-        if &*name == "exists"
+        self.need_symbols(")")?;
+        let span = self.span_from(start);
+        if name == "exists"
             && !distinct
             && filter.is_none()
             && matches!(&args[..], [Expr { kind: ExprKind::Exists(_), .. }])
         {
-            let mut only = args.pop().ok_or_else(|| self.err(at, "empty pattern"))?;
+            let mut only = args.pop().ok_or(Failure::Unexpected)?;
             if let ExprKind::Exists(s) = &mut only.kind {
                 s.bare = false;
             }
-            return Ok(only);
+            return Ok(Made { expr: only, height: below });
         }
         let Some(filter) = filter else {
-            return Ok(Expr { kind: ExprKind::Call { name: name.into(), args, distinct, star }, span: at });
+            return self.made(ExprKind::Call { name: name.into(), args, distinct, star }, span, below);
         };
         let quant = match &*name {
             "any" => Some(Quant::Any),
@@ -558,14 +747,32 @@ impl Builder<'_> {
             _ => None,
         };
         let only = if args.len() == 1 { args.pop() } else { None };
-        match (quant, only.map(|e| Self::over(first, e))) {
+        match (quant, only.map(|e| over(bracketed, e))) {
             (Some(q), Some(Ok((var, list)))) if !distinct => {
-                Ok(Expr { kind: ExprKind::ListPred(q, var, list, Box::new(filter)), span: at })
+                self.made(ExprKind::ListPred(q, var, list, filter), span, below)
             }
             _ => {
-                let d = Diagnostic::new(Code::Syntax, at, "WHERE stands in a list predicate only");
-                Err(QueryError::one(d.help("write `any(x IN list WHERE …)`, or all, none, single")))
+                let help = "write `any(x IN list WHERE …)`, or all, none, single";
+                Err(self.refuse(Code::Syntax, span, "WHERE stands in a list predicate only", Some(help)))
             }
         }
+    }
+
+    /// `reduce(sum = 0, x IN list | sum + x)`.
+    fn reduce(&self, start: usize) -> Failure {
+        let help =
+            "collect and sum over rows instead: `UNWIND list AS x … sum(x)`; for lists of lists `flatten(lists)`";
+        self.refuse(Code::Unsupported, self.span_from(start), "reduce isn't supported", Some(help))
+    }
+}
+
+/// `x IN list`, written without parentheses, as what a comprehension or a list predicate goes over.
+fn over(bracketed: bool, e: Expr) -> Result<(Name, Box<Expr>), Expr> {
+    match e.kind {
+        ExprKind::In(x, list) if !bracketed => match x.kind {
+            ExprKind::Var(name) => Ok((Name { text: name, span: x.span }, list)),
+            kind => Err(Expr { kind: ExprKind::In(Box::new(Expr { kind, ..*x }), list), ..e }),
+        },
+        _ => Err(e),
     }
 }

@@ -1,294 +1,403 @@
 //! Path patterns, their elements and labels.
 
-use super::{Builder, P, R, Rule, parts, span};
+use super::lex::Kind;
+use super::{Failure, Parser, R};
 use crate::ast::{
-    Clause, Dir, EdgePattern, Element, Filler, Group, Label, Linear, Match, NodePattern, PathMode, PathPattern,
-    Quantifier, Selector, Span, Subquery, Term,
+    Clause, Dir, EdgePattern, Element, Expr, Filler, Group, Label, Linear, Match, Name, NodePattern, PathMode,
+    PathPattern, Quantifier, Selector, Span, Subquery, Term,
 };
-use crate::diag::{Code, Diagnostic, QueryError};
+use crate::diag::{Code, Diagnostic};
 
 /// Labels in a row; more aren't read.
 const MAX_LABELS: usize = 256;
 
-impl Builder<'_> {
-    pub(super) fn path_pattern(&self, p: P<'_>) -> R<PathPattern> {
-        let at = span(&p);
-        let mut out = PathPattern { var: None, selector: None, legacy: false, mode: None, term: Vec::new(), span: at };
-        for c in parts(p) {
-            match c.as_rule() {
-                Rule::ident => out.var = Some(self.ident(c)),
-                Rule::legacy => {
-                    out.legacy = true;
-                    for l in parts(c) {
-                        match l.as_rule() {
-                            Rule::k_shortestpath => out.selector = Some(Selector::Shortest(1)),
-                            Rule::k_allshortestpaths => out.selector = Some(Selector::AllShortest),
-                            Rule::path_term => out.term = self.term(l)?,
-                            _ => {}
-                        }
-                    }
-                }
-                Rule::selector => {
-                    // `SHORTEST 2 WALK PATH GROUPS`: the mode may stand inside.
-                    let mode = parts(c.clone()).flat_map(parts).find(|i| i.as_rule() == Rule::path_mode);
-                    out.mode = mode.and_then(|m| self.path_mode(&m));
-                    out.selector = Some(self.selector(c)?);
-                }
-                Rule::path_mode => out.mode = self.path_mode(&c).or(out.mode),
-                Rule::path_term => out.term = self.term(c)?,
-                _ => {}
-            }
+impl Parser<'_> {
+    pub(super) fn path_pattern(&mut self) -> R<PathPattern> {
+        let start = self.start();
+        let mut out =
+            PathPattern { var: None, selector: None, legacy: false, mode: None, term: Vec::new(), span: (0, 0) };
+        if self.name_at(0) && self.symbols_at(1, "=") {
+            out.var = Some(self.name()?);
+            self.at += 1;
         }
-        // A single unquantified group around everything is a pre-filter's parentheses: keep it as the group it is.
+        let legacy = if self.word_at(0, "SHORTESTPATH") {
+            Some(Selector::Shortest(1))
+        } else if self.word_at(0, "ALLSHORTESTPATHS") {
+            Some(Selector::AllShortest)
+        } else {
+            None
+        };
+        if legacy.is_some() {
+            self.at += 1;
+            (out.legacy, out.selector) = (true, legacy);
+            self.need_symbols("(")?;
+            out.term = self.path_term()?;
+            self.need_symbols(")")?;
+        } else {
+            (out.selector, out.mode) = self.selector()?;
+            out.mode = self.path_mode().or(out.mode);
+            out.term = self.path_term()?;
+        }
+        out.span = self.span_from(start);
         Ok(out)
     }
 
-    pub(super) fn selector(&self, p: P<'_>) -> R<Selector> {
-        let at = span(&p);
-        let s = parts(p).next().ok_or_else(|| self.err(at, "selector"))?;
-        let rule = s.as_rule();
-        let k = parts(s).find(|i| i.as_rule() == Rule::uint).map(|u| self.uint(&u)).transpose()?;
-        if k == Some(0) {
-            return Err(QueryError::one(Diagnostic::new(Code::Pattern, at, "a selector of 0 paths")));
+    fn selector(&mut self) -> R<(Option<Selector>, Option<PathMode>)> {
+        let start = self.start();
+        let found = |s| Ok((Some(s), None));
+        if self.eat("ALL") {
+            return found(if self.eat("SHORTEST") { Selector::AllShortest } else { Selector::All });
         }
-        Ok(match rule {
-            Rule::sel_all_shortest => Selector::AllShortest,
-            Rule::sel_any_shortest => Selector::Shortest(1),
-            Rule::sel_shortest_groups => Selector::ShortestGroups(k.unwrap_or(1)),
-            Rule::sel_shortest_k => Selector::Shortest(k.unwrap_or(1)),
-            Rule::sel_any_k | Rule::sel_any => Selector::Any(k.unwrap_or(1)),
-            _ => Selector::All,
-        })
+        if self.eat("ANY") {
+            if self.eat("SHORTEST") {
+                return found(Selector::Shortest(1));
+            }
+            let k = self.count(start)?;
+            return found(Selector::Any(k.unwrap_or(1)));
+        }
+        if !self.eat("SHORTEST") {
+            return Ok((None, None));
+        }
+        let k = self.count(start)?;
+        // `SHORTEST 2 WALK PATH GROUPS`: the mode may stand inside.
+        let before = self.at;
+        let mode = self.path_mode();
+        if self.eat_any(&["GROUPS", "GROUP"]) {
+            return Ok((Some(Selector::ShortestGroups(k.unwrap_or(1))), mode));
+        }
+        self.at = before;
+        match k {
+            Some(k) => found(Selector::Shortest(k)),
+            None => Err(Failure::Unexpected),
+        }
     }
 
-    pub(super) fn path_mode(&self, p: &P<'_>) -> Option<PathMode> {
-        let w = p.as_str().to_uppercase();
-        [
+    /// How many paths.
+    fn count(&mut self, start: usize) -> R<Option<u32>> {
+        let k = self.uint()?;
+        if k == Some(0) {
+            return Err(self.refuse(Code::Pattern, self.span_from(start), "a selector of 0 paths", None));
+        }
+        Ok(k)
+    }
+
+    fn path_mode(&mut self) -> Option<PathMode> {
+        let modes = [
             ("WALK", PathMode::Walk),
             ("TRAIL", PathMode::Trail),
             ("ACYCLIC", PathMode::Acyclic),
             ("SIMPLE", PathMode::Simple),
-        ]
-        .into_iter()
-        .find(|(n, _)| w.starts_with(n))
-        .map(|(_, m)| m)
+        ];
+        let mode = modes.into_iter().find(|(name, _)| self.eat(name)).map(|(_, m)| m);
+        self.eat_any(&["PATHS", "PATH"]);
+        mode
     }
 
-    pub(super) fn term(&self, p: P<'_>) -> R<Term> {
+    fn at_edge(&self) -> bool {
+        matches!(self.kind(), Kind::Symbol(b'-')) || self.symbols_at(0, "<-")
+    }
+
+    /// Nodes, edges and groups in a row.
+    fn path_term(&mut self) -> R<Term> {
         let mut out = Vec::new();
-        for c in parts(p) {
-            match c.as_rule() {
-                Rule::node => out.push(Element::Node(self.node(c)?)),
-                Rule::edge_q => out.push(self.edge_q(c)?),
-                Rule::group_q => out.push(self.group(c)?),
-                _ => {}
+        loop {
+            if self.symbols_at(0, "(") {
+                // Two brackets, or a bracket and an edge: no node begins so.
+                let inside = self.peek(1).kind;
+                let arrow = inside == Kind::Symbol(b'<') && matches!(self.peek(2).kind, Kind::Symbol(b'-'));
+                if inside == Kind::Symbol(b'(') || inside == Kind::Symbol(b'-') || arrow {
+                    out.push(self.group()?);
+                } else {
+                    out.push(Element::Node(self.node()?));
+                }
+            } else if self.at_edge() {
+                out.push(self.edge_and_quantifier()?);
+            } else if out.is_empty() {
+                return self.fail("a node pattern `(…)`");
+            } else {
+                self.misses("an edge pattern `-[…]->`");
+                return Ok(out);
             }
         }
-        Ok(out)
     }
 
-    pub(super) fn node(&self, p: P<'_>) -> R<NodePattern> {
-        let at = span(&p);
-        let filler = match parts(p).next() {
-            Some(f) => self.filler(f)?.0,
-            None => Filler::default(),
-        };
-        Ok(NodePattern { filler, span: at })
+    fn group(&mut self) -> R<Element> {
+        let start = self.start();
+        self.need_symbols("(")?;
+        let mut alternatives = vec![self.path_term()?];
+        while self.eat_symbols("|") {
+            alternatives.push(self.path_term()?);
+        }
+        let filter = if self.eat("WHERE") { Some(self.expr()?) } else { None };
+        self.need_symbols(")")?;
+        let quantifier = self.quantifier()?;
+        Ok(Element::Group(Box::new(Group { alternatives, filter, quantifier, span: self.span_from(start) })))
     }
 
-    pub(super) fn filler(&self, p: P<'_>) -> R<(Filler, Option<Quantifier>)> {
+    pub(super) fn node(&mut self) -> R<NodePattern> {
+        let start = self.start();
+        self.need_symbols("(")?;
+        let (filler, _) = self.filler(false)?;
+        self.need_symbols(")")?;
+        Ok(NodePattern { filler, span: self.span_from(start) })
+    }
+
+    /// What stands between a node's or an edge's brackets; an edge's may hold `*1..3`.
+    fn filler(&mut self, edge: bool) -> R<(Filler, Option<Quantifier>)> {
         let mut f = Filler::default();
         let mut star = None;
-        for c in parts(p) {
-            let at = span(&c);
-            match c.as_rule() {
-                Rule::var => f.var = Some(self.ident(c)),
-                Rule::label_part => {
-                    let l = parts(c).next().ok_or_else(|| self.err(at, "a label is missing"))?;
-                    f.label = Some(self.label(l)?);
-                }
-                Rule::props => {
-                    for q in parts(c) {
-                        f.props.push(self.let_item(q)?);
+        // WHERE and IS begin what follows, unless they are names themselves.
+        let close = if edge { Kind::Symbol(b']') } else { Kind::Symbol(b')') };
+        let next = self.peek(1).kind;
+        let named = next == close || next == Kind::Symbol(b':');
+        let keyword = (self.word_at(0, "WHERE") && !named)
+            || (self.word_at(0, "IS")
+                && !(named
+                    || next == Kind::Symbol(b'{')
+                    || (edge && next == Kind::Symbol(b'*'))
+                    || self.word_at(1, "WHERE")
+                    || self.word_at(1, "IS")));
+        if !keyword && self.name_at(0) {
+            f.var = Some(self.name()?);
+        } else {
+            self.misses("a name");
+        }
+        if self.eat_symbols(":") {
+            f.label = Some(self.label(false)?);
+        } else if self.is("IS") && !self.word_at(1, "NOT") {
+            self.at += 1;
+            f.label = Some(self.label(false)?);
+        }
+        if edge && self.symbols_at(0, "*") {
+            star = Some(self.star()?);
+        }
+        if self.eat_symbols("{") {
+            if !self.symbols_at(0, "}") {
+                loop {
+                    let name = self.name()?;
+                    self.need_symbols(":")?;
+                    f.props.push((name, self.expr()?));
+                    if !self.eat_symbols(",") {
+                        break;
                     }
                 }
-                Rule::where_c => f.filter = Some(self.first_expr(c)?),
-                Rule::star_q => star = Some(self.star(c)?),
-                _ => {}
             }
+            self.need_symbols("}")?;
+        }
+        if self.eat("WHERE") {
+            f.filter = Some(self.expr()?);
         }
         Ok((f, star))
     }
 
-    pub(super) fn star(&self, p: P<'_>) -> R<Quantifier> {
-        let at = span(&p);
-        let (mut min, mut max) = (1, None);
-        if let Some(i) = parts(p).next() {
-            if i.as_rule() == Rule::uint {
-                min = self.uint(&i)?;
-                max = Some(min);
-            } else {
-                let (low, high) = self.bounds(i)?;
-                (min, max) = (low.unwrap_or(1), high);
-            }
-        }
-        self.quantifier_of(min, max, false, at)
+    /// `*`, `*2`, `*1..3`, `*..3`, `*1..`.
+    fn star(&mut self) -> R<Quantifier> {
+        let start = self.start();
+        self.need_symbols("*")?;
+        let low = self.uint()?;
+        let (min, max) = if self.eat_dots() { (low.unwrap_or(1), self.uint()?) } else { (low.unwrap_or(1), low) };
+        self.bounds(min, max, false, start)
     }
 
-    /// What stands on each side of `..` or `,`.
-    fn bounds(&self, p: P<'_>) -> R<(Option<u32>, Option<u32>)> {
-        let (mut low, mut high) = (None, None);
-        for side in parts(p) {
-            let rule = side.as_rule();
-            if let Some(n) = parts(side).next() {
-                let n = Some(self.uint(&n)?);
-                if rule == Rule::low {
-                    low = n;
-                } else {
-                    high = n;
-                }
-            }
-        }
-        Ok((low, high))
-    }
-
-    pub(super) fn quantifier_of(&self, min: u32, max: Option<u32>, optional: bool, at: Span) -> R<Quantifier> {
+    fn bounds(&self, min: u32, max: Option<u32>, optional: bool, start: usize) -> R<Quantifier> {
+        let span = self.span_from(start);
         if max.is_some_and(|m| m < min) {
-            let d = Diagnostic::new(Code::Pattern, at, "the quantifier's upper bound is below its lower bound");
-            return Err(QueryError::one(d));
+            let m = "the quantifier's upper bound is below its lower bound";
+            return Err(self.refuse(Code::Pattern, span, m, None));
         }
-        Ok(Quantifier { min, max, optional, span: at })
+        Ok(Quantifier { min, max, optional, span })
     }
 
-    pub(super) fn quant(&self, p: P<'_>) -> R<Quantifier> {
-        let at = span(&p);
-        let q = parts(p).next().ok_or_else(|| self.err(at, "quantifier"))?;
-        match q.as_rule() {
-            Rule::q_star => self.quantifier_of(0, None, false, at),
-            Rule::q_plus => self.quantifier_of(1, None, false, at),
-            Rule::q_opt => self.quantifier_of(0, Some(1), true, at),
-            _ => {
-                let inner = parts(q).next().ok_or_else(|| self.err(at, "quantifier"))?;
-                let (min, max) = if inner.as_rule() == Rule::uint {
-                    let n = self.uint(&inner)?;
-                    (n, Some(n))
-                } else {
-                    let (low, high) = self.bounds(inner)?;
-                    (low.unwrap_or(0), high)
-                };
-                self.quantifier_of(min, max, false, at)
-            }
-        }
-    }
-
-    pub(super) fn uint(&self, p: &P<'_>) -> R<u32> {
-        p.as_str().replace('_', "").parse().map_err(|_| self.err(span(p), "the number is too large"))
-    }
-
-    pub(super) fn edge_q(&self, p: P<'_>) -> R<Element> {
-        let at = span(&p);
-        let (mut edge, mut quant) = (None, None);
-        for c in parts(p) {
-            match c.as_rule() {
-                Rule::edge => {
-                    let (e, star) = self.edge(c)?;
-                    edge = Some(e);
-                    quant = star;
-                }
-                Rule::quant if quant.is_some() => {
-                    let d = Diagnostic::new(Code::Pattern, at, "an edge with two quantifiers");
-                    return Err(QueryError::one(d));
-                }
-                Rule::quant => quant = Some(self.quant(c)?),
-                _ => {}
-            }
-        }
-        let edge = edge.ok_or_else(|| self.err(at, "edge"))?;
-        Ok(Element::Edge(edge, quant))
-    }
-
-    pub(super) fn edge(&self, p: P<'_>) -> R<(EdgePattern, Option<Quantifier>)> {
-        let at = span(&p);
-        let e = parts(p).next().ok_or_else(|| self.err(at, "edge"))?;
-        let dir = match e.as_str().trim() {
-            s if s.starts_with('<') && s.ends_with('>') => Dir::Any,
-            s if s.starts_with('<') => Dir::Left,
-            s if s.ends_with('>') => Dir::Right,
-            _ => Dir::Any,
+    fn quantifier(&mut self) -> R<Option<Quantifier>> {
+        let start = self.start();
+        let (min, max, optional) = if self.eat_symbols("*") {
+            (0, None, false)
+        } else if self.eat_symbols("+") {
+            (1, None, false)
+        } else if self.eat_symbols("?") {
+            (0, Some(1), true)
+        } else if self.eat_symbols("{") {
+            let low = self.uint()?;
+            let (min, max) = if self.eat_symbols(",") {
+                (low.unwrap_or(0), self.uint()?)
+            } else if low.is_none() {
+                return Err(Failure::Unexpected);
+            } else {
+                (low.unwrap_or(0), low)
+            };
+            self.need_symbols("}")?;
+            (min, max, false)
+        } else {
+            return Ok(None);
         };
-        let (filler, star) = match parts(e).find(|f| f.as_rule() == Rule::edge_filler) {
-            Some(f) => self.filler(f)?,
-            None => (Filler::default(), None),
-        };
-        Ok((EdgePattern { filler, dir, span: at }, star))
+        self.bounds(min, max, optional, start).map(Some)
     }
 
-    pub(super) fn group(&self, p: P<'_>) -> R<Element> {
-        let at = span(&p);
-        let mut g = Group { alternatives: Vec::new(), filter: None, quantifier: None, span: at };
-        for c in parts(p) {
-            match c.as_rule() {
-                Rule::group => {
-                    for i in parts(c) {
-                        match i.as_rule() {
-                            Rule::path_alt => {
-                                for t in parts(i) {
-                                    g.alternatives.push(self.term(t)?);
-                                }
-                            }
-                            Rule::where_c => g.filter = Some(self.first_expr(i)?),
-                            _ => {}
-                        }
-                    }
-                }
-                Rule::quant => g.quantifier = Some(self.quant(c)?),
-                _ => {}
-            }
+    pub(super) fn edge_and_quantifier(&mut self) -> R<Element> {
+        let start = self.start();
+        let (edge, star) = self.edge()?;
+        let quantifier = self.quantifier()?;
+        if star.is_some() && quantifier.is_some() {
+            return Err(self.refuse(Code::Pattern, self.span_from(start), "an edge with two quantifiers", None));
         }
-        Ok(Element::Group(Box::new(g)))
+        Ok(Element::Edge(edge, star.or(quantifier)))
     }
 
-    pub(super) fn label(&self, p: P<'_>) -> R<Label> {
-        let at = span(&p);
-        let rule = p.as_rule();
-        let missing = || self.err(at, "a label is missing");
-        let fold = |parts: Vec<Label>, f: fn(Box<Label>, Box<Label>) -> Label| {
-            if parts.len() > MAX_LABELS {
-                let m = format!("{} labels in a row; at most {MAX_LABELS} are read", parts.len());
-                return Err(QueryError::one(Diagnostic::new(Code::Syntax, at, m)));
+    fn edge(&mut self) -> R<(EdgePattern, Option<Quantifier>)> {
+        let start = self.start();
+        let left = self.symbols_at(0, "<-");
+        let head = if left { 2 } else { 1 };
+        if self.peek(head).kind == Kind::Symbol(b'[') {
+            self.at += head + 1;
+            let (filler, star) = self.filler(true)?;
+            self.need_symbols("]")?;
+            let right = self.eat_symbols("->");
+            if !right {
+                self.need_symbols("-")?;
             }
-            parts.into_iter().reduce(|a, b| f(Box::new(a), Box::new(b))).ok_or_else(missing)
-        };
-        match rule {
-            Rule::label_or | Rule::label_tail => fold(parts(p).map(|c| self.label(c)).collect::<R<_>>()?, Label::Or),
-            Rule::label_and => fold(parts(p).map(|c| self.label(c)).collect::<R<_>>()?, Label::And),
-            Rule::label_not => {
-                let mut bangs = 0;
-                let mut inner = None;
-                for c in parts(p) {
-                    if c.as_rule() == Rule::bang {
-                        bangs += 1;
-                    } else {
-                        inner = Some(self.label(c)?);
-                    }
-                }
-                let l = inner.ok_or_else(missing)?;
-                Ok(if bangs % 2 == 1 { Label::Not(Box::new(l)) } else { l })
+            let dir = direction(left, right);
+            return Ok((EdgePattern { filler, dir, span: self.span_from(start) }, star));
+        }
+        for (symbols, left, right) in [
+            ("<-->", true, true),
+            ("<->", true, true),
+            ("<--", true, false),
+            ("<-", true, false),
+            ("-->", false, true),
+            ("->", false, true),
+            ("--", false, false),
+            ("-", false, false),
+        ] {
+            if self.symbols_at(0, symbols) {
+                self.at += symbols.len();
+                let edge =
+                    EdgePattern { filler: Filler::default(), dir: direction(left, right), span: self.span_from(start) };
+                return Ok((edge, None));
             }
-            _ => {
-                let c = parts(p).next().ok_or_else(missing)?;
-                match c.as_rule() {
-                    Rule::label_any => Ok(Label::Any),
-                    Rule::label_or => self.label(c),
-                    _ => Ok(Label::Name(self.ident(c))),
+        }
+        self.fail("an edge pattern `-[…]->`")
+    }
+
+    /// A label expression. As the tail of an expression, what goes on behind a bar as an expression does is what a
+    /// comprehension makes, not a label.
+    pub(super) fn label(&mut self, tail: bool) -> R<Label> {
+        let start = self.start();
+        let mut all = vec![self.label_and()?];
+        while self.symbols_at(0, "|") {
+            let before = self.at;
+            self.at += 1;
+            self.eat_symbols(":");
+            if !tail {
+                all.push(self.label_and()?);
+                continue;
+            }
+            let label = self.tried(Self::label_and)?;
+            let goes_on =
+                matches!(self.kind(), Kind::Symbol(b'.' | b'(' | b'[' | b'+' | b'*' | b'/' | b'%') | Kind::DotDot);
+            match label {
+                Some(l) if !goes_on => all.push(l),
+                _ => {
+                    self.at = before;
+                    break;
                 }
             }
         }
+        self.labels(all, Label::Or, start)
+    }
+
+    fn labels(&self, all: Vec<Label>, f: fn(Box<Label>, Box<Label>) -> Label, start: usize) -> R<Label> {
+        if all.len() > MAX_LABELS {
+            let m = format!("{} labels in a row; at most {MAX_LABELS} are read", all.len());
+            return Err(Diagnostic::new(Code::Syntax, self.span_from(start), m).into());
+        }
+        all.into_iter().reduce(|a, b| f(Box::new(a), Box::new(b))).ok_or(Failure::Unexpected)
+    }
+
+    fn label_and(&mut self) -> R<Label> {
+        let start = self.start();
+        let mut all = vec![self.label_not()?];
+        while self.eat_symbols("&") || self.eat_symbols(":") {
+            all.push(self.label_not()?);
+        }
+        self.labels(all, Label::And, start)
+    }
+
+    fn label_not(&mut self) -> R<Label> {
+        let mut negated = false;
+        while self.eat_symbols("!") {
+            negated = !negated;
+        }
+        let label = if self.eat_symbols("(") {
+            let l = self.label(false)?;
+            self.need_symbols(")")?;
+            l
+        } else if self.eat_symbols("%") {
+            Label::Any
+        } else if self.name_at(0) {
+            Label::Name(self.name()?)
+        } else {
+            return self.fail("a label");
+        };
+        Ok(if negated { Label::Not(Box::new(label)) } else { label })
+    }
+
+    /// A path pattern where an expression stands: a node, and an edge with a node behind it. `None` where it is none.
+    pub(super) fn pattern_predicate(&mut self) -> R<Option<Subquery>> {
+        if self.not_pattern.contains(&self.at) {
+            return Ok(None);
+        }
+        let (at, start) = (self.at, self.start());
+        let term = self.tried(|p| {
+            let mut term = vec![Element::Node(p.node()?)];
+            while p.at_predicate_edge() {
+                term.push(p.edge_and_quantifier()?);
+                term.push(Element::Node(p.node()?));
+            }
+            if term.len() > 1 { Ok(term) } else { p.fail("an edge pattern `-[…]->`") }
+        })?;
+        if term.is_none() {
+            self.not_pattern.insert(at);
+        }
+        Ok(term.map(|t| pattern_subquery(t, self.span_from(start))))
+    }
+
+    /// Whether an edge stands here, and no minus.
+    fn at_predicate_edge(&self) -> bool {
+        self.symbols_at(0, "<-")
+            || (self.kind() == Kind::Symbol(b'-') && matches!(self.peek(1).kind, Kind::Symbol(b'[' | b'-' | b'>')))
     }
 }
 
-pub(super) fn pattern_subquery(term: Term, at: Span) -> Subquery {
-    let pattern = PathPattern { var: None, selector: None, legacy: false, mode: None, term, span: at };
-    let m = Match { optional: false, repeatable: false, patterns: vec![pattern], filter: None, span: at };
+fn direction(left: bool, right: bool) -> Dir {
+    match (left, right) {
+        (true, false) => Dir::Left,
+        (false, true) => Dir::Right,
+        _ => Dir::Any,
+    }
+}
+
+fn pattern_subquery(term: Term, span: Span) -> Subquery {
+    let pattern = PathPattern { var: None, selector: None, legacy: false, mode: None, term, span };
+    let m = Match { optional: false, repeatable: false, patterns: vec![pattern], filter: None, span };
     Subquery { linear: Linear { graph: None, clauses: vec![Clause::Match(m)] }, bare: true }
+}
+
+/// Takes the last alternative of the label that an expression ends in, if it names the variable.
+pub(super) fn behind_label(e: &mut Expr, var: &str) -> Option<Name> {
+    use crate::ast::ExprKind as K;
+    match &mut e.kind {
+        K::And(_, b) | K::Or(_, b) | K::Xor(_, b) | K::Not(b) => behind_label(b, var),
+        K::HasLabel(_, l) => match l {
+            Label::Or(a, b) => match &**b {
+                Label::Name(n) if *n.text == *var => {
+                    let taken = n.clone();
+                    *l = (**a).clone();
+                    Some(taken)
+                }
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    }
 }

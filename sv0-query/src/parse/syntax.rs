@@ -1,9 +1,8 @@
 //! Bounds before parsing, and what a syntax error tells.
 
-use super::{MAX_NESTING, MAX_TEXT, Rule};
+use super::{MAX_NESTING, MAX_TEXT};
 use crate::ast::Span;
 use crate::diag::{Code, Diagnostic, QueryError};
-use pest::error::{ErrorVariant, InputLocation};
 
 /// Bounds that hold before the recursive parser sees the text.
 pub(super) fn guard(text: &str) -> Result<(), QueryError> {
@@ -61,10 +60,8 @@ pub(super) fn guard(text: &str) -> Result<(), QueryError> {
     Ok(())
 }
 
-pub(super) fn syntax(text: &str, e: &pest::error::Error<Rule>) -> QueryError {
-    let at = match e.location {
-        InputLocation::Pos(p) | InputLocation::Span((p, _)) => p,
-    };
+/// The error of a text that can't go on as it does from here.
+pub(super) fn unexpected(text: &str, at: usize, expected: &[&str]) -> QueryError {
     let rest = text.get(at..).unwrap_or("");
     let len = rest
         .chars()
@@ -102,7 +99,7 @@ pub(super) fn syntax(text: &str, e: &pest::error::Error<Rule>) -> QueryError {
         return unsupported("a pattern comprehension", "write `OPTIONAL MATCH` and `collect(…)`");
     }
     if ["CREATE", "INSERT", "MERGE", "SET", "DELETE", "DETACH", "REMOVE", "DROP", "FOREACH", "LOAD"].contains(&&*word) {
-        return read_only(span);
+        return QueryError::one(read_only(span));
     }
     if rest.starts_with('~') || rest.starts_with("<~") {
         return unsupported(
@@ -119,19 +116,19 @@ pub(super) fn syntax(text: &str, e: &pest::error::Error<Rule>) -> QueryError {
     if rest.starts_with('^') {
         return unsupported("`^`", "multiply, or compute it outside");
     }
+    if rest.strip_prefix('.').is_some_and(|r| r.trim_start().starts_with('{')) {
+        return unsupported("a map projection", "return the properties as columns: `n.id, n.name`, or `properties(n)`");
+    }
     if rest.starts_with('{') {
         return unsupported("a map here", "return the values as columns of their own");
     }
-    let expected = match &e.variant {
-        ErrorVariant::ParsingError { positives, .. } => {
-            let mut names: Vec<&str> = positives.iter().filter_map(|r| human(*r)).collect();
-            names.sort_unstable();
-            names.dedup();
-            names.truncate(6);
-            names.join(", ")
-        }
-        ErrorVariant::CustomError { message } => message.clone(),
-    };
+    let mut expected = expected.to_vec();
+    // What stands for many says more than keywords do, and these more than signs.
+    let letter = |e: &str| e.starts_with(|c: char| c.is_ascii_alphabetic());
+    expected.sort_by_key(|e| (!letter(e), !e.contains(' '), *e));
+    expected.truncate(6);
+    let quoted = |e: &&str| if letter(e) { (*e).to_owned() } else { format!("`{e}`") };
+    let expected = expected.iter().map(quoted).collect::<Vec<_>>().join(", ");
     let what = if found.is_empty() { "end of query".to_owned() } else { format!("`{found}`") };
     let mut d = Diagnostic::new(Code::Syntax, span, format!("unexpected {what}"));
     if !expected.is_empty() {
@@ -140,30 +137,7 @@ pub(super) fn syntax(text: &str, e: &pest::error::Error<Rule>) -> QueryError {
     QueryError::one(d)
 }
 
-pub(super) fn read_only(span: Span) -> QueryError {
-    QueryError::one(
-        Diagnostic::new(Code::ReadOnly, span, "sv0 queries cannot change the graph")
-            .help("connectors load data, tags are set through the API"),
-    )
-}
-
-/// A grammar rule in a user's words; `None` for rules that say nothing to one.
-pub(super) fn human(r: Rule) -> Option<&'static str> {
-    Some(match r {
-        Rule::node | Rule::path_pattern => "a node pattern `(…)`",
-        Rule::edge | Rule::edge_full | Rule::edge_from | Rule::edge_abbrev => "an edge pattern `-[…]->`",
-        Rule::expr | Rule::var_ref | Rule::number | Rule::string | Rule::not_op | Rule::minus => "an expression",
-        Rule::where_c => "WHERE",
-        Rule::match_c => "MATCH",
-        Rule::return_c => "RETURN",
-        Rule::with_c => "WITH",
-        Rule::order_by => "ORDER BY",
-        Rule::limit_c => "LIMIT",
-        Rule::cmp_op | Rule::add_op | Rule::mul_op => "an operator",
-        Rule::label_atom | Rule::label_or => "a label",
-        Rule::ident | Rule::plain => "a name",
-        Rule::uint => "a whole number",
-        Rule::EOI => "the end of the query",
-        _ => return None,
-    })
+pub(super) fn read_only(span: Span) -> Diagnostic {
+    Diagnostic::new(Code::ReadOnly, span, "sv0 queries cannot change the graph")
+        .help("connectors load data, tags are set through the API")
 }
