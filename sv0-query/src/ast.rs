@@ -123,6 +123,8 @@ pub enum Clause {
         /// Position variable and its first value.
         position: Option<(Name, i64)>,
     },
+    /// `USE graph` between two clauses: what follows reads this graph.
+    Use(GraphRef),
     /// `WITH`, or a `RETURN` that a `NEXT` follows.
     With(Projection, Option<Expr>),
     /// The result.
@@ -574,6 +576,7 @@ pub(crate) fn each_linear(q: &Query, f: &mut dyn FnMut(&Linear)) {
                 m.filter.iter().for_each(|e| in_expr(e, f));
             }
             Clause::Optional(b) => b.clauses.iter().for_each(|c| in_clause(c, f)),
+            Clause::Use(_) => {}
             Clause::Call(c) => each_linear(&c.body, f),
             Clause::Filter(e) => in_expr(e, f),
             Clause::Let(items) => items.iter().for_each(|(_, e)| in_expr(e, f)),

@@ -179,10 +179,11 @@ impl Query {
     pub fn graphs(&self) -> Vec<ast::GraphRef> {
         let mut out: Vec<ast::GraphRef> = Vec::new();
         ast::each_linear(&self.ast, &mut |l| {
-            if let Some(g) = &l.graph
-                && !out.iter().any(|o| o.name() == g.name())
-            {
-                out.push(g.clone());
+            let between = l.clauses.iter().filter_map(|c| if let ast::Clause::Use(g) = c { Some(g) } else { None });
+            for g in l.graph.iter().chain(between) {
+                if !out.iter().any(|o| o.name() == g.name()) {
+                    out.push(g.clone());
+                }
             }
         });
         out

@@ -113,6 +113,8 @@ struct Writer {
     indent: usize,
     /// Where the last label expression ended.
     label_end: usize,
+    /// Between set operations, where NEXT would take all of them.
+    combined: bool,
 }
 
 impl Writer {
@@ -223,6 +225,7 @@ impl Writer {
         if let Some(p) = q.prefix {
             self.put(if p == Prefix::Explain { "EXPLAIN" } else { "PROFILE" }).then();
         }
+        let around = std::mem::replace(&mut self.combined, !q.rest.is_empty());
         self.linear(&q.first);
         for (op, l) in &q.rest {
             let op = match op {
@@ -235,19 +238,24 @@ impl Writer {
             };
             self.then().put(op).then().linear(l);
         }
+        self.combined = around;
         self
     }
 
     fn linear(&mut self, l: &Linear) -> &mut Self {
         if let Some(g) = &l.graph {
-            let word = match g {
-                GraphRef::Name(_) | GraphRef::Param(_) | GraphRef::Diff(..) => "USE ",
-                GraphRef::Number(..) | GraphRef::Snapshot(_) => "AT SNAPSHOT ",
-                GraphRef::Time(..) => "AT TIME ",
-            };
-            self.put(word).graph(g).then();
+            self.reading(g).then();
         }
         self.clauses(&l.clauses)
+    }
+
+    fn reading(&mut self, g: &GraphRef) -> &mut Self {
+        let word = match g {
+            GraphRef::Name(_) | GraphRef::Param(_) | GraphRef::Diff(..) => "USE ",
+            GraphRef::Number(..) | GraphRef::Snapshot(_) => "AT SNAPSHOT ",
+            GraphRef::Time(..) => "AT TIME ",
+        };
+        self.put(word).graph(g)
     }
 
     /// A graph, as it stands behind its word or in a diff.
@@ -283,6 +291,7 @@ impl Writer {
                 }
                 self.braces(|w| w.query(&c.body))
             }
+            Clause::Use(g) => self.reading(g),
             Clause::Filter(e) => self.put("FILTER ").expr(e, OR),
             Clause::Let(items) => {
                 self.put("LET ").list(items, ", ", |w, (n, e)| w.name(&n.text).put(" = ").expr(e, OR))
@@ -296,9 +305,9 @@ impl Writer {
                 }
             }
             // The condition of a WITH may see what its columns don't.
-            Clause::With(p, Some(f)) if !sees_columns_alone(p, f) => {
+            Clause::With(p, f) if self.combined || f.as_ref().is_some_and(|f| !sees_columns_alone(p, f)) => {
                 self.put("WITH ").projection(p);
-                self.given(" WHERE ", Some(f), "")
+                self.given(" WHERE ", f.as_ref(), "")
             }
             Clause::With(p, filter) => {
                 self.put("RETURN ").projection(p).then().put("NEXT");
@@ -664,7 +673,12 @@ impl Writer {
     fn subquery(&mut self, s: &Subquery) -> &mut Self {
         self.braces(|w| match (&s.linear.graph, s.linear.clauses.as_slice()) {
             (None, [Clause::Match(m)]) if !m.optional => w.match_body(m),
-            _ => w.linear(&s.linear),
+            _ => {
+                let around = std::mem::replace(&mut w.combined, false);
+                w.linear(&s.linear);
+                w.combined = around;
+                w
+            }
         })
     }
 }

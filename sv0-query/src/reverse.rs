@@ -27,6 +27,7 @@ fn clause(c: &mut Clause, same: &mut bool) {
             Some(body) => *c.body = body,
             None => *same = false,
         },
+        Clause::Use(_) => {}
         Clause::Filter(e) => expr(e, same),
         Clause::Let(items) => items.iter_mut().for_each(|(_, e)| expr(e, same)),
         Clause::For { list, .. } => expr(list, same),

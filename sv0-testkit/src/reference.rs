@@ -138,6 +138,7 @@ impl<'g> Reference<'g> {
                 Clause::Return(p) => return self.project(p, &rows, outer).into_iter().map(|(_, v)| v).collect(),
                 Clause::Optional(b) => rows = rows.iter().flat_map(|r| self.block(b, r)).collect(),
                 Clause::Call(c) => rows = rows.iter().flat_map(|r| self.call(c, r)).collect(),
+                Clause::Use(g) => panic!("USE {}", g.name()),
                 Clause::For { var, list, position } => {
                     let mut next = Vec::new();
                     for r in &rows {

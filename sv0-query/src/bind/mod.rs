@@ -253,6 +253,7 @@ impl Binder<'_> {
             match c {
                 Clause::Optional(b) => ops.push(self.optional_block(b, &mut scope)),
                 Clause::Call(c) => ops.push(self.call_clause(c, &mut scope)),
+                Clause::Use(g) => self.graph = self.graph_index(g),
                 Clause::Match(m) => {
                     let uses = uses::Uses::after(l, i, place);
                     let op = self.match_clause(m, &mut scope, &uses);
@@ -332,7 +333,7 @@ impl Binder<'_> {
                 Clause::Optional(b) => ops.push(self.optional_block(b, scope)),
                 Clause::Filter(e) => ops.push(Op::Filter(self.boolean(e, scope))),
                 Clause::Call(c) => ops.push(self.call_clause(c, scope)),
-                Clause::Let(_) | Clause::For { .. } | Clause::With(..) | Clause::Return(_) => {
+                Clause::Let(_) | Clause::For { .. } | Clause::Use(_) | Clause::With(..) | Clause::Return(_) => {
                     self.error(Diagnostic::new(Code::Syntax, b.span, "OPTIONAL { } holds MATCH and FILTER only"));
                 }
             }

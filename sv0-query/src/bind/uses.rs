@@ -27,6 +27,7 @@ impl Uses {
                 Clause::Match(m) => match_names(m, &mut names),
                 // Whatever stands in there may use every name.
                 Clause::Optional(_) | Clause::Call(_) => star = true,
+                Clause::Use(_) => {}
                 Clause::Filter(e) => expr_names(e, &mut names),
                 Clause::Let(items) => items.iter().for_each(|(_, e)| expr_names(e, &mut names)),
                 Clause::For { list, .. } => expr_names(list, &mut names),
@@ -141,6 +142,7 @@ fn clause_names(c: &Clause, out: &mut BTreeSet<Arc<str>>, star: &mut bool) {
             let linears = std::iter::once(&c.body.first).chain(c.body.rest.iter().map(|r| &r.1));
             linears.flat_map(|l| &l.clauses).for_each(|c| clause_names(c, out, star));
         }
+        Clause::Use(_) => {}
         Clause::Filter(e) => expr_names(e, out),
         Clause::Let(items) => items.iter().for_each(|(_, e)| expr_names(e, out)),
         Clause::For { list, .. } => expr_names(list, out),

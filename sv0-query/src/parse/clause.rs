@@ -3,7 +3,7 @@
 use super::lex::Kind;
 use super::{Failure, MAX_CLAUSES, Parser, R, syntax};
 use crate::ast::{
-    Block, Call, Clause, ExprKind, GraphRef, Item, Linear, Match, Name, Prefix, Projection, Query, SetOp, Sort,
+    Block, Call, Clause, ExprKind, GraphRef, Item, Linear, Match, Name, Prefix, Projection, Query, SetOp, Sort, Span,
     Subquery,
 };
 use crate::diag::{Code, Diagnostic};
@@ -12,6 +12,8 @@ use crate::diag::{Code, Diagnostic};
 const CLAUSES: [&str; 10] = ["MATCH", "OPTIONAL", "CALL", "WITH", "RETURN", "NEXT", "FILTER", "LET", "FOR", "UNWIND"];
 const WRITES: [&str; 10] =
     ["INSERT", "CREATE", "MERGE", "SET", "REMOVE", "DELETE", "DETACH", "DROP", "FOREACH", "LOAD"];
+/// How often what stands before a NEXT may be read by what stands behind it.
+const MAX_COPIES: usize = 64;
 const SESSIONS: [&str; 4] = ["SESSION", "START", "COMMIT", "ROLLBACK"];
 
 impl Parser<'_> {
@@ -31,14 +33,50 @@ impl Parser<'_> {
         Ok(Query { prefix, ..query })
     }
 
-    /// Pipelines with set operations between them.
-    fn statement(&mut self) -> R<Query> {
+    /// Pipelines with set operations between them; `NEXT` goes on with all that stands before it, and goes into all that
+    /// stands behind it up to the next one.
+    pub(super) fn statement(&mut self) -> R<Query> {
+        let mut all = self.combined()?;
+        let mut copies = all.rest.len() + 1;
+        loop {
+            let at = self.span_of(self.peek(0));
+            if !self.eat("NEXT") {
+                return Ok(all);
+            }
+            if !returns(&all.first) || !all.rest.iter().all(|(_, l)| returns(l)) {
+                return Err(self.refuse(Code::Syntax, at, "NEXT follows RETURN", None));
+            }
+            let then = self.combined()?;
+            // Each part that stands behind reads all that stands before.
+            copies = copies.saturating_mul(then.rest.len() + 1);
+            if copies > MAX_COPIES {
+                let d = Diagnostic::new(Code::Syntax, at, "too many combined queries behind one another");
+                return Err(d.help("name parts of them with LET, or write several queries").into());
+            }
+            if copies > 1 {
+                self.deeper(at)?;
+            }
+            all = next(all, then, self.span_from(at.0));
+            let clauses = all.first.clauses.len().max(all.rest.iter().map(|(_, l)| l.clauses.len()).max().unwrap_or(0));
+            self.bounded(clauses, at)?;
+        }
+    }
+
+    fn combined(&mut self) -> R<Query> {
         let first = self.linear()?;
         let mut rest = Vec::new();
         while let Some(op) = self.set_op() {
             rest.push((op, self.linear()?));
         }
         Ok(Query { prefix: None, first, rest })
+    }
+
+    fn bounded(&self, clauses: usize, at: Span) -> R<()> {
+        if clauses > MAX_CLAUSES {
+            let m = format!("{clauses} clauses in a row; at most {MAX_CLAUSES} are read");
+            return Err(Diagnostic::new(Code::Syntax, at, m).into());
+        }
+        Ok(())
     }
 
     fn set_op(&mut self) -> Option<SetOp> {
@@ -64,13 +102,6 @@ impl Parser<'_> {
         let mut clauses: Vec<Clause> = Vec::new();
         loop {
             let at = self.span_of(self.peek(0));
-            if self.eat("NEXT") {
-                match clauses.pop() {
-                    Some(Clause::Return(p)) => clauses.push(Clause::With(p, None)),
-                    _ => return Err(self.refuse(Code::Syntax, at, "NEXT follows RETURN", None)),
-                }
-                continue;
-            }
             let Some(clause) = self.clause()? else { break };
             if matches!(clauses.last(), Some(Clause::Return(_))) {
                 let d = Diagnostic::new(Code::Syntax, at, "a clause after RETURN");
@@ -81,10 +112,7 @@ impl Parser<'_> {
         if clauses.is_empty() {
             return Err(Failure::Unexpected);
         }
-        if clauses.len() > MAX_CLAUSES {
-            let m = format!("{} clauses in a row; at most {MAX_CLAUSES} are read", clauses.len());
-            return Err(Diagnostic::new(Code::Syntax, self.span_from(start), m).into());
-        }
+        self.bounded(clauses.len(), self.span_from(start))?;
         Ok(Linear { graph, clauses })
     }
 
@@ -134,6 +162,8 @@ impl Parser<'_> {
             let list = self.expr()?;
             self.need("AS")?;
             found(Clause::For { var: self.name()?, list, position: None })
+        } else if let Some(g) = self.graph()? {
+            found(Clause::Use(g))
         } else {
             self.no_clause()?;
             Ok(None)
@@ -320,7 +350,9 @@ impl Parser<'_> {
     pub(super) fn subquery(&mut self) -> R<Subquery> {
         let use_or_clause = self.at_clause() || self.word_at(0, "USE") || self.word_at(0, "AT");
         let linear = if use_or_clause && !self.symbols_at(1, "=") {
-            self.linear()?
+            let start = self.start();
+            let all = self.statement()?;
+            if all.rest.is_empty() { all.first } else { read(all, self.span_from(start)) }
         } else {
             let m = self.match_body(false)?;
             Linear { graph: None, clauses: vec![Clause::Match(m)] }
@@ -401,5 +433,45 @@ impl Parser<'_> {
             nulls_first = Some(first);
         }
         Ok(Sort { expr, descending, nulls_first })
+    }
+}
+
+fn returns(l: &Linear) -> bool {
+    matches!(l.clauses.last(), Some(Clause::Return(_)))
+}
+
+/// A pipeline that hands on the rows of a combined query.
+fn read(all: Query, span: Span) -> Linear {
+    let call = Call { optional: false, vars: None, body: Box::new(all), span };
+    let star = Projection {
+        distinct: false,
+        star: true,
+        items: Vec::new(),
+        group_by: None,
+        order: Vec::new(),
+        skip: None,
+        limit: None,
+        span,
+    };
+    Linear { graph: None, clauses: vec![Clause::Call(call), Clause::Return(star)] }
+}
+
+/// `first NEXT then`. A combined query is read by a `CALL`; where it stands behind, each of its parts reads the first.
+fn next(first: Query, then: Query, span: Span) -> Query {
+    let mut from = if first.rest.is_empty() { first.first } else { read(first, span) };
+    if let Some(Clause::Return(p)) = from.clauses.pop() {
+        from.clauses.push(Clause::With(p, None));
+    }
+    let whole = then.rest.is_empty();
+    let behind = |l: Linear| {
+        let mut out = from.clone();
+        out.clauses.extend(l.graph.map(Clause::Use));
+        out.clauses.extend(l.clauses);
+        if whole { out } else { read(Query { prefix: None, first: out, rest: Vec::new() }, span) }
+    };
+    Query {
+        prefix: None,
+        first: behind(then.first),
+        rest: then.rest.into_iter().map(|(op, l)| (op, behind(l))).collect(),
     }
 }

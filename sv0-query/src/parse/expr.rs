@@ -50,6 +50,16 @@ impl Parser<'_> {
         Ok(())
     }
 
+    /// What was read so far stands two queries deeper.
+    pub(super) fn deeper(&mut self, span: Span) -> R<()> {
+        self.highest += 2 * QUERY_LEVELS;
+        if self.highest > MAX_DEPTH {
+            let m = format!("queries in queries of more than {MAX_DEPTH} levels");
+            return Err(Diagnostic::new(Code::Syntax, span, m).into());
+        }
+        Ok(())
+    }
+
     /// Reads a query inside of an expression or a clause; answers also with its height, which counts with what stands
     /// around it.
     pub(super) fn nested<T>(&mut self, f: impl FnOnce(&mut Self) -> R<T>) -> R<(T, usize)> {
