@@ -29,6 +29,7 @@ mod diag;
 mod elements;
 mod exec;
 mod explain;
+mod params;
 mod parse;
 mod plan;
 mod print;
@@ -303,6 +304,17 @@ impl Prepared {
         &self.plan.columns
     }
 
+    /// What the columns hold, in words (`int`, `list`, `node`, …), where the query and the schema say it. Null is of every kind.
+    pub fn column_kinds(&self) -> impl ExactSizeIterator<Item = Option<&'static str>> {
+        self.plan.kinds.iter().map(|k| k.name())
+    }
+
+    /// The parameters with what each must be, where what it is compared with says so. A text is read as a time where
+    /// one is needed; other kinds than these are refused (`SV-Q400`).
+    pub fn parameter_kinds(&self) -> impl ExactSizeIterator<Item = (&str, Option<&'static str>)> {
+        self.plan.params.iter().zip(&self.plan.expected).map(|(p, e)| (&**p, e.as_ref().map(|e| e.kind.name())))
+    }
+
     /// The parameters that the query names.
     #[must_use]
     pub fn parameters(&self) -> &[Arc<str>] {
@@ -376,36 +388,7 @@ impl Prepared {
         options: &RunOptions<'r>,
         profile: bool,
     ) -> Result<(QueryResult, exec::Exec<'r, G>), QueryError> {
-        let mut params = Vec::new();
-        let mut missing = Vec::new();
-        for name in &self.plan.params {
-            match options.params.get(name) {
-                Some(v) => params.push(v.clone()),
-                None => missing.push(name.clone()),
-            }
-        }
-        if let Some(m) = missing.first() {
-            let extra: Vec<&str> = options.params.keys().map(|k| &**k).collect();
-            let near = sv0_graph::Schema::nearest(m, extra);
-            let mut d = Diagnostic {
-                code: Code::Parameter,
-                message: format!("parameter `${m}` has no value"),
-                span: None,
-                help: Some(format!("give it with `--param {m}=…`")),
-            };
-            if let Some(n) = near.first() {
-                d.help = Some(format!("`{n}` is given; did you mean `${n}`?"));
-            }
-            return Err(QueryError { diagnostics: vec![d] });
-        }
-        if let Some(extra) = options.params.keys().find(|k| !self.plan.params.contains(k)) {
-            let near = sv0_graph::Schema::nearest(extra, self.plan.params.iter().map(|p| &**p));
-            let help = near.first().map(|n| format!("did you mean `{n}`?"));
-            let message = format!("the query has no parameter `${extra}`");
-            return Err(QueryError {
-                diagnostics: vec![Diagnostic { code: Code::Parameter, message, span: None, help }],
-            });
-        }
+        let params = params::values(&self.plan, &options.params)?;
         if graphs.is_empty() {
             return Err(QueryError::run(Code::UnknownName, None, "no graph was given"));
         }

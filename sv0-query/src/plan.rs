@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sv0_graph::{Direction, EdgeTypeId, NodeType, PropId};
 
 use crate::ast::{ArithOp, CmpOp, PathMode, Quant, Selector, SetOp, Span, TextOp};
+use crate::bind::{Expected, VarKind};
 use crate::val::Val;
 
 pub(crate) type Slot = usize;
@@ -13,8 +14,12 @@ pub(crate) type Slot = usize;
 pub(crate) struct Plan {
     pub parts: Vec<(Option<SetOp>, Linear)>,
     pub columns: Vec<Arc<str>>,
+    /// What the columns hold, as far as it is known.
+    pub kinds: Vec<VarKind>,
     pub slots: usize,
     pub params: Vec<Arc<str>>,
+    /// What the parameters must be, where what they are compared with says so.
+    pub expected: Vec<Option<Expected>>,
     /// Names of graphs, by index; the default graph is 0.
     pub graphs: Vec<Arc<str>>,
 }
@@ -267,6 +272,7 @@ pub(crate) enum Cast {
     Float,
     Bool,
     Timestamp,
+    Date,
 }
 
 macro_rules! functions {

@@ -20,6 +20,28 @@ pub fn parse_timestamp(s: &str) -> Option<i64> {
     Offset::UTC.to_timestamp(d.at(0, 0, 0, 0)).ok().map(|t| t.as_microsecond())
 }
 
+/// A day in microseconds.
+pub const DAY: i64 = 86_400_000_000;
+
+/// Reads a date, or the date of a timestamp in UTC: days since 1970.
+#[must_use]
+pub fn parse_date(s: &str) -> Option<i32> {
+    parse_timestamp(s).and_then(date_of)
+}
+
+/// The date of a timestamp in UTC: days since 1970.
+#[must_use]
+pub fn date_of(micros: i64) -> Option<i32> {
+    i32::try_from(micros.div_euclid(DAY)).ok()
+}
+
+/// `2026-05-14`.
+#[must_use]
+pub fn format_date(days: i32) -> String {
+    let t = Timestamp::from_microsecond(i64::from(days).saturating_mul(DAY));
+    t.map_or_else(|_| days.to_string(), |t| Offset::UTC.to_datetime(t).date().to_string())
+}
+
 /// RFC 3339, UTC, without a fraction that is zero.
 #[must_use]
 pub fn format_timestamp(micros: i64) -> String {

@@ -35,6 +35,8 @@ pub enum Val {
     Str(Arc<str>),
     /// Microseconds since 1970, UTC.
     Timestamp(i64),
+    /// Days since 1970. Beside a timestamp it is its midnight in UTC.
+    Date(i32),
     /// Months, and microseconds beside them.
     Duration {
         /// Months.
@@ -76,6 +78,7 @@ impl Val {
             Self::Float(_) => "float",
             Self::Str(_) => "string",
             Self::Timestamp(_) => "timestamp",
+            Self::Date(_) => "date",
             Self::Duration { .. } => "duration",
             Self::List(_) => "list",
             Self::Node(..) => "node",
@@ -113,7 +116,19 @@ impl Val {
                 }
                 if unknown { None } else { Some(true) }
             }
+            (Self::Date(_), Self::Timestamp(_)) | (Self::Timestamp(_), Self::Date(_)) => {
+                Some(self.moment() == other.moment())
+            }
             (a, b) => Some(a == b),
+        }
+    }
+
+    /// A timestamp, or the midnight of a date: microseconds since 1970.
+    pub(crate) fn moment(&self) -> Option<i64> {
+        match self {
+            Self::Timestamp(t) => Some(*t),
+            Self::Date(d) => Some(i64::from(*d) * crate::time::DAY),
+            _ => None,
         }
     }
 
@@ -121,7 +136,10 @@ impl Val {
     #[must_use]
     pub fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
-            (Self::Int(a), Self::Int(b)) | (Self::Timestamp(a), Self::Timestamp(b)) => Some(a.cmp(b)),
+            (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
+            (Self::Timestamp(_) | Self::Date(_), Self::Timestamp(_) | Self::Date(_)) => {
+                Some(self.moment().cmp(&other.moment()))
+            }
             (Self::Float(a), Self::Float(b)) => a.partial_cmp(b),
             (Self::Int(a), Self::Float(b)) => cmp_int_float(*a, *b),
             (Self::Float(a), Self::Int(b)) => cmp_int_float(*b, *a).map(Ordering::reverse),
@@ -158,7 +176,7 @@ impl Val {
             Self::Edge(..) => 2,
             Self::List(_) => 3,
             Self::Path(_) => 4,
-            Self::Timestamp(_) => 5,
+            Self::Timestamp(_) | Self::Date(_) => 5,
             Self::Duration { .. } => 6,
             Self::Str(_) => 7,
             Self::Bool(_) => 8,
@@ -218,7 +236,7 @@ impl Val {
                 out.extend((s.len() as u64).to_le_bytes());
                 out.extend(s.as_bytes());
             }
-            Self::Timestamp(t) => out.extend(t.to_le_bytes()),
+            Self::Timestamp(_) | Self::Date(_) => out.extend(self.moment().unwrap_or(0).to_le_bytes()),
             Self::Duration { months, micros } => {
                 out.extend(months.to_le_bytes());
                 out.extend(micros.to_le_bytes());

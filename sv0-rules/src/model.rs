@@ -195,6 +195,7 @@ fn plain(v: &Val) -> Json {
         Val::Float(f) => json!(f),
         Val::Str(s) => json!(&**s),
         Val::Timestamp(t) => json!(time::format_timestamp(*t)),
+        Val::Date(d) => json!(time::format_date(*d)),
         Val::Duration { months, micros } => json!(time::format_duration(*months, *micros)),
         Val::List(l) => l.iter().map(plain).collect(),
         Val::Record(r) => r.iter().map(|(k, v)| (k.to_string(), plain(v))).collect(),

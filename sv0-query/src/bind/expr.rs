@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use sv0_graph::{PropType, Schema};
 
-use super::{Binder, Scalar, Scope, Var, VarKind, Where, list};
+use super::kinds::Scalar;
+use super::{Binder, Expected, Scope, Var, VarKind, Where, list};
 use crate::ast::{ArithOp, Clause, CmpOp, Element, Expr, ExprKind, Label, Literal, Name, Span, Subquery, Term, TextOp};
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{AGGREGATES, Aggregate, CExpr, CLabel, Cast, FUNCTION_NAMES, Func, Sub};
@@ -113,29 +114,27 @@ impl Binder<'_> {
                 negated: *negated,
             },
             ExprKind::In(a, b) => {
-                if let ExprKind::Lit(Literal::Int(_) | Literal::Str(_) | Literal::Bool(_) | Literal::Float(_)) = &b.kind
-                {
-                    self.error(Diagnostic::new(Code::Type, b.span, "IN needs a list").help("write `IN [ … ]`"));
-                }
+                self.check_membership(a, b, scope, e.span);
                 CExpr::In(self.boxed(a, scope), self.boxed(b, scope))
             }
             ExprKind::Text(TextOp::Regex, a, b) => self.regex(a, b, scope),
-            ExprKind::Text(op, a, b) => CExpr::Text(*op, self.boxed(a, scope), self.boxed(b, scope)),
+            ExprKind::Text(op, a, b) => {
+                for (x, other) in [(a, b), (b, a)] {
+                    self.expect(x, Scalar::Str, other.span);
+                }
+                CExpr::Text(*op, self.boxed(a, scope), self.boxed(b, scope))
+            }
             ExprKind::Call { name, args, distinct, star } => self.call(e.span, name, args, *distinct, *star, scope),
             ExprKind::Cast(a, ty) => {
-                let cast = match ty.text.to_uppercase().as_str() {
-                    "STRING" | "VARCHAR" => Cast::Str,
-                    "INT" | "INTEGER" | "INT64" | "BIGINT" => Cast::Int,
-                    "FLOAT" | "FLOAT64" | "DOUBLE" | "REAL" => Cast::Float,
-                    "BOOL" | "BOOLEAN" => Cast::Bool,
-                    "TIMESTAMP" | "DATETIME" | "ZONED_DATETIME" => Cast::Timestamp,
-                    _ => {
-                        let names = ["STRING", "INT", "FLOAT", "BOOL", "TIMESTAMP"];
+                let cast = cast_of(&ty.text).map_or_else(
+                    || {
+                        let names = ["STRING", "INT", "FLOAT", "BOOL", "TIMESTAMP", "DATE"];
                         let near = Schema::nearest(&ty.text, names);
                         self.unknown("type", ty, &near);
                         Cast::Str
-                    }
-                };
+                    },
+                    |(c, _)| c,
+                );
                 CExpr::Cast(self.boxed(a, scope), cast, e.span)
             }
             ExprKind::Case { subject, arms, otherwise } => CExpr::Case {
@@ -169,7 +168,7 @@ impl Binder<'_> {
         let slot = self.slot();
         let element = |edge: bool| if edge { VarKind::Edge } else { VarKind::Node(u16::MAX) };
         let kind = match &list.kind {
-            ExprKind::Var(_) | ExprKind::List(_) => VarKind::of(list, scope).element(),
+            ExprKind::Var(_) | ExprKind::List(_) => self.kind_of(list, scope).element(),
             ExprKind::Call { name, args, .. } => match (&**name, args.as_slice()) {
                 ("nodes", [_]) => element(false),
                 ("relationships" | "edges" | "rels", [_]) => element(true),
@@ -270,13 +269,15 @@ impl Binder<'_> {
         let known = match kind {
             Some(VarKind::Node(_)) => node.is_some() || NODE_FIELDS.iter().any(|(f, _)| *f == &*name.text),
             Some(VarKind::Edge) => edge.is_some() || EDGE_FIELDS.iter().any(|(f, _)| *f == &*name.text),
+            // Times have parts.
+            Some(VarKind::Scalar(Scalar::Timestamp | Scalar::Date | Scalar::Duration)) => true,
             Some(VarKind::Scalar(s)) => {
                 let m = format!("`{}` is a {} and has no properties", self.text_of(base.span), s.name());
                 self.error(Diagnostic::new(Code::Type, name.span, m));
                 true
             }
             Some(VarKind::List { .. } | VarKind::Path) => {
-                let what = if kind == Some(VarKind::Path) { "path" } else { "list (it stands under a quantifier)" };
+                let what = if kind == Some(VarKind::Path) { "path" } else { "list" };
                 let m = format!("`{}` is a {what} and has no properties", self.text_of(base.span));
                 let help = "ask its elements: `any(x IN … WHERE x.… )`, `nodes(p)`";
                 self.error(Diagnostic::new(Code::Type, name.span, m).help(help));
@@ -299,7 +300,7 @@ impl Binder<'_> {
     }
 
     /// The declared type of `variable.property`.
-    fn declared(&self, e: &Expr, scope: &Scope) -> Option<PropType> {
+    pub(super) fn declared(&self, e: &Expr, scope: &Scope) -> Option<PropType> {
         let ExprKind::Prop(base, name) = &e.kind else { return None };
         let ExprKind::Var(v) = &base.kind else { return None };
         let schema = self.set.schema;
@@ -325,8 +326,10 @@ impl Binder<'_> {
             ArithOp::Mod => "%",
         };
         for x in [a, b] {
-            let wrong = match VarKind::of(x, scope) {
+            let wrong = match self.kind_of(x, scope) {
                 VarKind::Scalar(Scalar::Int | Scalar::Float) | VarKind::Value => continue,
+                VarKind::Scalar(Scalar::Timestamp | Scalar::Date) if op == ArithOp::Sub => continue,
+                VarKind::Scalar(Scalar::Duration) if matches!(op, ArithOp::Sub | ArithOp::Mul) => continue,
                 VarKind::Scalar(s) => s.name(),
                 VarKind::Node(_) => "node",
                 VarKind::Edge => "edge",
@@ -337,46 +340,87 @@ impl Binder<'_> {
         }
     }
 
+    /// What can be seen never to be comparable isn't compared, and what is compared with a parameter says what it must be.
     fn check_comparison(&mut self, op: CmpOp, a: &Expr, b: &Expr, scope: &Scope, span: Span) {
         if self.set.lenient {
             return;
         }
         for (p, l) in [(a, b), (b, a)] {
-            let (Some(ty), ExprKind::Lit(lit)) = (self.declared(p, scope), &l.kind) else { continue };
-            let fits = match (ty, lit) {
-                (_, Literal::Null) => {
-                    let help = format!("write `{} IS NULL`", self.text_of(p.span));
-                    let help = if op == CmpOp::Ne { help.replace("IS NULL", "IS NOT NULL") } else { help };
-                    let d = Diagnostic::new(Code::Type, span, "a comparison with null is never true").help(help);
-                    self.warnings.push(d);
-                    true
-                }
-                (PropType::Str, Literal::Str(_))
-                | (PropType::Bool, Literal::Bool(_))
-                | (PropType::Int | PropType::Float, Literal::Int(_) | Literal::Float(_)) => true,
-                _ => false,
-            };
-            if !fits {
-                let found = match lit {
-                    Literal::Str(_) => "string",
-                    Literal::Int(_) => "int",
-                    Literal::Float(_) => "float",
-                    Literal::Bool(_) => "bool",
-                    Literal::Null => "null",
-                };
-                let m = format!("`{}` is a {}, compared with a {found}", self.text_of(p.span), ty.name());
-                let d = Diagnostic::new(Code::Type, span, m);
-                let d = match (ty, lit) {
-                    (PropType::Timestamp, Literal::Str(_)) => {
-                        d.help(format!("write `ZONED_DATETIME({})`", self.text_of(l.span)))
-                    }
-                    (PropType::StrList, _) => {
-                        d.help(format!("write `{} IN {}`", self.text_of(l.span), self.text_of(p.span)))
-                    }
-                    _ => d,
-                };
-                self.error(d);
+            if matches!(l.kind, ExprKind::Lit(Literal::Null)) && self.declared(p, scope).is_some() {
+                let help = format!("write `{} IS NULL`", self.text_of(p.span));
+                let help = if op == CmpOp::Ne { help.replace("IS NULL", "IS NOT NULL") } else { help };
+                let d = Diagnostic::new(Code::Type, span, "a comparison with null is never true").help(help);
+                self.warnings.push(d);
             }
+        }
+        let (VarKind::Scalar(x), VarKind::Scalar(y)) = (self.kind_of(a, scope), self.kind_of(b, scope)) else {
+            self.expect_like(a, b, scope);
+            self.expect_like(b, a, scope);
+            return;
+        };
+        if !x.comparable(y) {
+            let d = self.mismatch((a, x), (b, y), "compared with", span);
+            self.error(d);
+        }
+    }
+
+    /// Two values of which one can never be the other, or less.
+    fn mismatch(&self, (a, x): (&Expr, Scalar), (b, y): (&Expr, Scalar), how: &str, span: Span) -> Diagnostic {
+        // What is written as it stands is compared with what has a name.
+        let literal = |e: &Expr| matches!(e.kind, ExprKind::Lit(_));
+        let ((a, x), (b, y)) = if literal(a) && !literal(b) { ((b, y), (a, x)) } else { ((a, x), (b, y)) };
+        let m = format!("`{}` is a {}, {how} a {}", self.text_of(a.span), x.name(), y.name());
+        let d = Diagnostic::new(Code::Type, span, m);
+        match (x, y) {
+            (Scalar::Timestamp, Scalar::Str) => d.help(format!("write `ZONED_DATETIME({})`", self.text_of(b.span))),
+            (Scalar::Date, Scalar::Str) => d.help(format!("write `DATE({})`", self.text_of(b.span))),
+            (Scalar::Duration, Scalar::Str) => d.help(format!("write `DURATION({})`", self.text_of(b.span))),
+            (Scalar::List | Scalar::ListOf(_), _) if literal(b) => {
+                d.help(format!("write `{} IN {}`", self.text_of(b.span), self.text_of(a.span)))
+            }
+            _ => d,
+        }
+    }
+
+    /// A parameter is what it is compared with.
+    fn expect_like(&mut self, param: &Expr, other: &Expr, scope: &Scope) {
+        if let VarKind::Scalar(kind) = self.kind_of(other, scope) {
+            self.expect(param, kind, other.span);
+        }
+    }
+
+    /// Notes what a parameter must be.
+    pub(super) fn expect(&mut self, e: &Expr, kind: Scalar, because: Span) {
+        if let ExprKind::Param(name) = &e.kind
+            && !self.set.lenient
+        {
+            let i = self.param(name);
+            let because = self.text_of(because).to_owned();
+            // Of two kinds neither is asked for.
+            let e = self.expected.entry(i).or_insert_with(|| Some(Expected { kind, because }));
+            if e.as_ref().is_some_and(|e| e.kind != kind) {
+                *e = None;
+            }
+        }
+    }
+
+    /// `x IN list`: the elements are what the value is.
+    fn check_membership(&mut self, a: &Expr, b: &Expr, scope: &Scope, span: Span) {
+        if let ExprKind::Lit(Literal::Int(_) | Literal::Str(_) | Literal::Bool(_) | Literal::Float(_)) = &b.kind {
+            self.error(Diagnostic::new(Code::Type, b.span, "IN needs a list").help("write `IN [ … ]`"));
+            return;
+        }
+        if self.set.lenient {
+            return;
+        }
+        match (self.kind_of(a, scope), self.kind_of(b, scope)) {
+            (VarKind::Scalar(x), VarKind::Scalar(Scalar::ListOf(y))) if !x.comparable(*y) => {
+                let d = self.mismatch((a, x), (b, *y), "looked for among values of which each is", span);
+                self.error(Diagnostic { help: None, ..d });
+            }
+            (VarKind::Scalar(x), VarKind::Value) => self.expect(b, x.list(), a.span),
+            (VarKind::Value, VarKind::Scalar(Scalar::ListOf(y))) => self.expect(a, *y, b.span),
+            _ => {}
         }
     }
 
@@ -650,6 +694,19 @@ impl Binder<'_> {
             self.unknown("edge type", n, &near);
         }
     }
+}
+
+/// What a type's name in CAST stands for.
+pub(super) fn cast_of(name: &str) -> Option<(Cast, Scalar)> {
+    Some(match name.to_uppercase().as_str() {
+        "STRING" | "VARCHAR" => (Cast::Str, Scalar::Str),
+        "INT" | "INTEGER" | "INT64" | "BIGINT" => (Cast::Int, Scalar::Int),
+        "FLOAT" | "FLOAT64" | "DOUBLE" | "REAL" => (Cast::Float, Scalar::Float),
+        "BOOL" | "BOOLEAN" => (Cast::Bool, Scalar::Bool),
+        "TIMESTAMP" | "DATETIME" | "ZONED_DATETIME" => (Cast::Timestamp, Scalar::Timestamp),
+        "DATE" => (Cast::Date, Scalar::Date),
+        _ => return None,
+    })
 }
 
 /// The variables of a pattern's elements, and where they stand.

@@ -1,6 +1,7 @@
 //! Syntax tree to plan: names to slots, labels and types to the schema's, all errors at once.
 
 pub(crate) mod expr;
+pub(crate) mod kinds;
 mod lint;
 mod pattern;
 pub(crate) mod uses;
@@ -13,6 +14,8 @@ use sv0_graph::Schema;
 use crate::ast::SetOp;
 use crate::ast::{Block, Call, Clause, Expr, ExprKind, GraphRef, Item, Linear, Match, Name, Projection, Query, Span};
 use crate::diag::{Code, Diagnostic};
+use kinds::Scalar;
+
 use crate::plan::{self, Aggregate, CExpr, Grouping, MatchOp, Op, Plan, Project, Slot};
 
 /// What a variable is.
@@ -27,64 +30,20 @@ pub(crate) enum VarKind {
     },
     Path,
     Value,
-    /// A value of which the kind is known: a literal's.
+    /// A value of which the kind is known.
     Scalar(Scalar),
 }
 
-/// Kinds of literals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scalar {
-    Bool,
-    Int,
-    Float,
-    Str,
-    /// A list, of nothing that is known.
-    List,
-    /// A list of one kind of scalars.
-    ListOf(&'static Scalar),
-}
-
-impl Scalar {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Bool => "bool",
-            Self::Int => "int",
-            Self::Float => "float",
-            Self::Str => "string",
-            Self::List | Self::ListOf(_) => "list",
-        }
-    }
-
-    /// The kind of a literal.
-    pub(crate) fn of(e: &Expr) -> Option<Self> {
-        use crate::ast::Literal as L;
-        match &e.kind {
-            ExprKind::Lit(L::Bool(_)) => Some(Self::Bool),
-            ExprKind::Lit(L::Int(_)) => Some(Self::Int),
-            ExprKind::Lit(L::Float(_)) => Some(Self::Float),
-            ExprKind::Lit(L::Str(_)) => Some(Self::Str),
-            ExprKind::List(items) => {
-                let kinds: Vec<Option<Self>> = items.iter().map(Self::of).collect();
-                let first = kinds.first().copied().flatten();
-                Some(match first {
-                    Some(Self::Bool) if kinds.iter().all(|k| *k == first) => Self::ListOf(&Self::Bool),
-                    Some(Self::Int) if kinds.iter().all(|k| *k == first) => Self::ListOf(&Self::Int),
-                    Some(Self::Float) if kinds.iter().all(|k| *k == first) => Self::ListOf(&Self::Float),
-                    Some(Self::Str) if kinds.iter().all(|k| *k == first) => Self::ListOf(&Self::Str),
-                    _ => Self::List,
-                })
-            }
-            _ => None,
-        }
-    }
-}
-
 impl VarKind {
-    /// What an expression's value is, as far as its text says.
-    pub(crate) fn of(e: &Expr, scope: &Scope) -> Self {
-        match &e.kind {
-            ExprKind::Var(v) => scope.get(v).map_or(Self::Value, |v| v.kind),
-            _ => Scalar::of(e).map_or(Self::Value, Self::Scalar),
+    /// In words.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Node(_) => Some("node"),
+            Self::Edge => Some("edge"),
+            Self::List { .. } => Some("list"),
+            Self::Path => Some("path"),
+            Self::Value => None,
+            Self::Scalar(s) => Some(s.name()),
         }
     }
 
@@ -108,6 +67,13 @@ pub(crate) struct Var {
 pub(crate) type Scope = BTreeMap<Arc<str>, Var>;
 /// A column's name and what stands in it.
 pub(crate) type Column = (Arc<str>, VarKind);
+
+/// What a parameter must be, and what it is compared with.
+#[derive(Debug, Clone)]
+pub(crate) struct Expected {
+    pub kind: Scalar,
+    pub because: String,
+}
 
 /// How the binder treats names.
 pub(crate) struct Settings<'a> {
@@ -134,6 +100,8 @@ pub(crate) struct Binder<'a> {
     pub warnings: Vec<Diagnostic>,
     slots: usize,
     params: Vec<Arc<str>>,
+    /// What parameters must be, by their place; `None` where two places ask for different things.
+    pub expected: BTreeMap<usize, Option<Expected>>,
     /// Aggregates of the projection that is being bound; `None` where none may stand.
     aggregates: Option<Vec<Aggregate>>,
     in_aggregate: bool,
@@ -155,6 +123,7 @@ pub(crate) fn bind(q: &Query, text: &str, set: &Settings<'_>) -> (Plan, Vec<Diag
         warnings: Vec::new(),
         slots: 0,
         params: Vec::new(),
+        expected: BTreeMap::new(),
         aggregates: None,
         in_aggregate: false,
         graph: 0,
@@ -165,8 +134,10 @@ pub(crate) fn bind(q: &Query, text: &str, set: &Settings<'_>) -> (Plan, Vec<Diag
     let (parts, columns) = b.parts(q, &Scope::new());
     let plan = Plan {
         parts,
+        kinds: columns.iter().map(|c| c.1).collect(),
         columns: columns.into_iter().map(|c| c.0).collect(),
         slots: b.slots,
+        expected: (0..b.params.len()).map(|i| b.expected.get(&i).cloned().flatten()).collect(),
         params: b.params,
         graphs: set.graphs.to_vec(),
     };
@@ -264,14 +235,14 @@ impl Binder<'_> {
                     let mut bound = Vec::new();
                     for (n, e) in items {
                         let v = self.expr(e, &scope);
-                        let kind = VarKind::of(e, &scope);
+                        let kind = self.kind_of(e, &scope);
                         let slot = self.declare(n, kind, &mut scope, false);
                         bound.push((slot, v));
                     }
                     ops.push(Op::Let(bound));
                 }
                 Clause::For { var, list, position } => {
-                    let kind = match VarKind::of(list, &scope).element() {
+                    let kind = match self.kind_of(list, &scope).element() {
                         // What comes of a list may be something of another graph: the search tests it.
                         k @ (VarKind::Scalar(_) | VarKind::Edge) => k,
                         _ => VarKind::Value,
@@ -477,10 +448,7 @@ impl Binder<'_> {
                 keys.push((slot, value.clone()));
             }
             items.push((slot, value));
-            let kind = match &item.expr.kind {
-                _ if has => VarKind::Value,
-                _ => VarKind::of(&item.expr, scope),
-            };
+            let kind = self.kind_of(&item.expr, scope);
             next.insert(item.name.text.clone(), Var { slot, kind });
         }
         if let Some(names) = &p.group_by {
@@ -572,7 +540,10 @@ impl Binder<'_> {
             ExprKind::Lit(crate::ast::Literal::Int(n)) if *n >= 0 => None,
             ExprKind::Lit(crate::ast::Literal::Int(_)) => Some("it is negative"),
             ExprKind::Lit(_) | ExprKind::List(_) => Some("it isn't a whole number"),
-            _ => None,
+            _ => {
+                self.expect(e, Scalar::Int, e.span);
+                None
+            }
         };
         if let Some(why) = wrong {
             let m = format!("{what} takes a whole number that isn't negative: {why}");

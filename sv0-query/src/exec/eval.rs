@@ -41,7 +41,10 @@ impl<G: GraphView> Exec<'_, G> {
                         None => self.edge_field(g, e, name)?,
                     },
                     Val::Record(r) => r.iter().find(|(n, _)| n == name).map_or(Val::Null, |(_, v)| v.clone()),
-                    Val::Timestamp(t) => time::part(t, &name.to_lowercase()).map_or(Val::Null, Val::Int),
+                    Val::Timestamp(_) | Val::Date(_) => {
+                        let part = v.moment().and_then(|t| time::part(t, &name.to_lowercase()));
+                        part.map_or(Val::Null, Val::Int)
+                    }
                     Val::Duration { months, micros } => match &*name.to_lowercase() {
                         "months" => Val::Int(months),
                         "days" => Val::Int(micros / 86_400_000_000),
@@ -501,7 +504,7 @@ pub(super) fn at(len: usize, n: i64) -> Option<usize> {
 
 #[expect(clippy::cast_precision_loss, reason = "mixed arithmetic is float arithmetic")]
 fn arithmetic(op: ArithOp, a: Val, b: Val, span: Span) -> V {
-    use Val::{Duration, Float, Int, List, Null, Str, Timestamp};
+    use Val::{Date, Duration, Float, Int, List, Null, Str, Timestamp};
     let overflow = || value_error(span, "the integer overflows");
     if a.is_null() || b.is_null() {
         return Ok(Null);
@@ -529,8 +532,15 @@ fn arithmetic(op: ArithOp, a: Val, b: Val, span: Span) -> V {
         (ArithOp::Sub, Timestamp(t), Duration { months, micros }) => Timestamp(
             time::shift(t, months, micros, -1).ok_or_else(|| value_error(span, "the timestamp is out of range"))?,
         ),
-        (ArithOp::Sub, Timestamp(a), Timestamp(b)) => {
-            Duration { months: 0, micros: a.checked_sub(b).ok_or_else(overflow)? }
+        (ArithOp::Add, Date(d), Duration { months, micros }) | (ArithOp::Add, Duration { months, micros }, Date(d)) => {
+            day(time::shift(i64::from(d) * time::DAY, months, micros, 1), micros, span)?
+        }
+        (ArithOp::Sub, Date(d), Duration { months, micros }) => {
+            day(time::shift(i64::from(d) * time::DAY, months, micros, -1), micros, span)?
+        }
+        (ArithOp::Sub, a @ (Timestamp(_) | Date(_)), b @ (Timestamp(_) | Date(_))) => {
+            let micros = a.moment().zip(b.moment()).and_then(|(a, b)| a.checked_sub(b));
+            Duration { months: 0, micros: micros.ok_or_else(overflow)? }
         }
         (ArithOp::Add, Duration { months: a, micros: b }, Duration { months: c, micros: d }) => {
             Duration { months: a.checked_add(c).ok_or_else(overflow)?, micros: b.checked_add(d).ok_or_else(overflow)? }
@@ -558,6 +568,15 @@ fn arithmetic(op: ArithOp, a: Val, b: Val, span: Span) -> V {
     })
 }
 
+/// A date that was moved: a date where it was moved by whole days, else a timestamp.
+fn day(moved: Option<i64>, micros: i64, span: Span) -> V {
+    let moved = moved.ok_or_else(|| value_error(span, "the date is out of range"))?;
+    if micros % time::DAY != 0 {
+        return Ok(Val::Timestamp(moved));
+    }
+    time::date_of(moved).map(Val::Date).ok_or_else(|| value_error(span, "the date is out of range"))
+}
+
 fn float(op: ArithOp, a: f64, b: f64) -> f64 {
     match op {
         ArithOp::Add => a + b,
@@ -577,6 +596,7 @@ pub(super) fn text(v: &Val) -> String {
         Val::Float(f) => f.to_string(),
         Val::Bool(b) => b.to_string(),
         Val::Timestamp(t) => time::format_timestamp(*t),
+        Val::Date(d) => time::format_date(*d),
         Val::Duration { months, micros } => time::format_duration(*months, *micros),
         _ => String::new(),
     }
@@ -591,7 +611,13 @@ pub(super) fn cast(v: Val, c: Cast, span: Span) -> V {
         (_, Val::Node(..) | Val::Edge(..) | Val::Path(_) | Val::List(_) | Val::Record(_)) => return Err(bad(&v)),
         (Cast::Str, _) => Val::str(text(&v)),
         (Cast::Int, Val::Int(_)) | (Cast::Float, Val::Float(_)) | (Cast::Bool, Val::Bool(_)) => v,
-        (Cast::Timestamp, Val::Timestamp(_)) => v,
+        (Cast::Timestamp, Val::Timestamp(_)) | (Cast::Date, Val::Date(_)) => v,
+        (Cast::Timestamp, Val::Date(_)) => v.moment().map_or(Val::Null, Val::Timestamp),
+        (Cast::Date, Val::Timestamp(t)) => time::date_of(*t).map_or(Val::Null, Val::Date),
+        (Cast::Date, Val::Str(s)) => match time::parse_date(s) {
+            Some(d) => Val::Date(d),
+            None => return Err(value_error(span, format!("`{s}` isn't a date"))),
+        },
         (Cast::Int, Val::Float(f)) => truncate(*f),
         (Cast::Int, Val::Bool(b)) => Val::Int(i64::from(*b)),
         (Cast::Int, Val::Str(s)) => match s.trim().parse::<i64>() {

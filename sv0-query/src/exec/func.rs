@@ -147,7 +147,13 @@ impl<G: GraphView> Exec<'_, G> {
             (Func::Reverse, Val::List(l)) => Val::List(l.iter().rev().cloned().collect()),
             (
                 Func::ToString,
-                Val::Str(_) | Val::Int(_) | Val::Float(_) | Val::Bool(_) | Val::Timestamp(_) | Val::Duration { .. },
+                Val::Str(_)
+                | Val::Int(_)
+                | Val::Float(_)
+                | Val::Bool(_)
+                | Val::Timestamp(_)
+                | Val::Date(_)
+                | Val::Duration { .. },
             ) => Val::str(text(&first)),
             (Func::ToInteger, Val::Str(_) | Val::Int(_) | Val::Float(_) | Val::Bool(_)) => {
                 cast(first, Cast::Int, span)?
@@ -192,18 +198,15 @@ impl<G: GraphView> Exec<'_, G> {
                     _ => x.sqrt(),
                 })
             }
-            (Func::Timestamp, Val::Str(_) | Val::Timestamp(_)) => cast(first, Cast::Timestamp, span)?,
-            (Func::Date, Val::Str(_) | Val::Timestamp(_)) => match cast(first, Cast::Timestamp, span)? {
-                Val::Timestamp(t) => Val::Timestamp(t.saturating_sub(t.rem_euclid(86_400_000_000))),
-                v => v,
-            },
+            (Func::Timestamp, Val::Str(_) | Val::Timestamp(_) | Val::Date(_)) => cast(first, Cast::Timestamp, span)?,
+            (Func::Date, Val::Str(_) | Val::Timestamp(_) | Val::Date(_)) => cast(first, Cast::Date, span)?,
             (Func::Duration, Val::Duration { .. }) => first,
             (Func::Duration, Val::Str(s)) => {
                 time::parse_duration(s).ok_or_else(|| value_error(span, format!("`{s}` isn't a duration")))?
             }
-            (Func::DurationBetween, Val::Timestamp(a)) => match args.get(1) {
-                Some(Val::Timestamp(b)) => {
-                    let micros = b.checked_sub(*a).ok_or_else(|| value_error(span, "the duration overflows"))?;
+            (Func::DurationBetween, a) => match (a.moment(), args.get(1).and_then(Val::moment)) {
+                (Some(a), Some(b)) => {
+                    let micros = b.checked_sub(a).ok_or_else(|| value_error(span, "the duration overflows"))?;
                     Val::Duration { months: 0, micros }
                 }
                 _ => return Err(wrong()),

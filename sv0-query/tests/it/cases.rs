@@ -15,6 +15,7 @@ fn cell(s: &Snapshot, v: &Val) -> Json {
         Val::Int(n) => json!(n),
         Val::Float(f) => json!(f),
         Val::Str(s) => json!(&**s),
+        Val::Date(d) => json!({"date": time::format_date(*d)}),
         Val::Timestamp(t) => json!({"ts": time::format_timestamp(*t)}),
         Val::Duration { months, micros } => json!({"dur": time::format_duration(*months, *micros)}),
         Val::List(l) => l.iter().map(|v| cell(s, v)).collect(),

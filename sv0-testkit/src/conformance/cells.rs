@@ -112,6 +112,7 @@ impl Cell {
             Val::Float(f) => Self::Float(*f),
             Val::Str(s) => Self::Str(s.to_string()),
             Val::Timestamp(t) => Self::Str(time::format_timestamp(*t)),
+            Val::Date(d) => Self::Str(time::format_date(*d)),
             Val::List(l) => Self::List(l.iter().map(|v| Self::from_val(graph, v)).collect::<Result<_, _>>()?),
             Val::Record(r) => Self::Map(
                 r.iter()
