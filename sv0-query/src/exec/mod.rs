@@ -1,6 +1,7 @@
 //! The executor: streams rows through the operators of a plan.
 
 mod eval;
+mod flow;
 mod func;
 mod project;
 mod search;
@@ -18,7 +19,7 @@ use crate::ast::{SetOp, Span};
 use crate::diag::{Code, QueryError};
 use crate::elements::stored;
 use crate::explain::Measured;
-use crate::plan::{Linear, MatchOp, Op, Plan};
+use crate::plan::{MatchOp, Op, Plan};
 use crate::val::Val;
 
 pub(crate) type Row = Vec<Val>;
@@ -285,18 +286,36 @@ impl<'a, G: GraphView> Exec<'a, G> {
         }
     }
 
+    /// Counts a row; the bound is on how many are there.
+    pub(super) fn row(&self, rows: u64) -> Result<(), QueryError> {
+        if rows > self.budget.max_rows && !self.over() {
+            return Err(self.stopped(Code::RowBudget, &format!("more than {} rows", self.budget.max_rows)));
+        }
+        if rows.is_multiple_of(1024) { self.poll() } else { Ok(()) }
+    }
+
     /// Counts what is held, and rows.
     pub(crate) fn hold(&self, row: &[Val], slots: impl Iterator<Item = usize>) -> Result<u64, QueryError> {
         self.rows.set(self.rows.get() + 1);
-        if self.rows.get() > self.budget.max_rows && !self.over() {
-            return Err(self.stopped(Code::RowBudget, &format!("more than {} rows", self.budget.max_rows)));
-        }
-        if self.rows.get().is_multiple_of(1024) {
-            self.poll()?;
-        }
+        self.row(self.rows.get())?;
         // The row's own allocation, and its place in a list that grows: there twice for a moment.
         const PLACE: u64 = 2 * size_of::<(Row, Row)>() as u64 + 16;
         let bytes = slots.map(|s| row[s].weight()).sum::<u64>() + size_of_val(row) as u64 + PLACE;
+        self.charge(bytes)?;
+        Ok(bytes)
+    }
+
+    /// Rows that were held are gone; their bytes are given back apart.
+    pub(super) fn unhold(&self, rows: u64) {
+        self.rows.set(self.rows.get().saturating_sub(rows));
+    }
+
+    /// [`Exec::hold`] for a row of a result, of which only these columns are kept.
+    pub(super) fn hold_row(&self, row: &[Val], output: &[usize]) -> Result<u64, QueryError> {
+        self.rows.set(self.rows.get() + 1);
+        self.row(self.rows.get())?;
+        const PLACE: u64 = 2 * size_of::<Row>() as u64 + 16;
+        let bytes = output.iter().map(|s| row[*s].weight()).sum::<u64>() + PLACE;
         self.charge(bytes)?;
         Ok(bytes)
     }
@@ -314,37 +333,6 @@ impl<'a, G: GraphView> Exec<'a, G> {
 
     pub(crate) fn release(&self, bytes: u64) {
         self.held.set(self.held.get().saturating_sub(bytes));
-    }
-
-    /// Runs the whole plan.
-    pub(crate) fn run(&self) -> Result<Vec<Vec<Val>>, QueryError> {
-        self.parts(&self.plan.parts, &vec![Val::Unset; self.plan.slots])
-    }
-
-    /// Runs pipelines, each on one row, and what stands between them.
-    fn parts(&self, parts: &[(Option<SetOp>, Linear)], row: &Row) -> Result<Vec<Vec<Val>>, QueryError> {
-        let mut result: Vec<Vec<Val>> = Vec::new();
-        for (op, linear) in parts {
-            if self.over() {
-                break;
-            }
-            let part = self.linear(linear, row)?;
-            result = match op {
-                None => part,
-                Some(op) => self.combine(*op, result, part)?,
-            };
-        }
-        Ok(result)
-    }
-
-    fn linear(&self, l: &Linear, row: &Row) -> Result<Vec<Vec<Val>>, QueryError> {
-        let mut rows = Vec::new();
-        let mut row: Row = row.clone();
-        self.ops(&l.ops, &mut row, &mut |r| {
-            rows.push(l.output.iter().map(|s| finished(&r[*s])).collect());
-            GO
-        })
-        .map(|_| rows)
     }
 
     fn combine(&self, op: SetOp, a: Vec<Vec<Val>>, b: Vec<Vec<Val>>) -> Result<Vec<Vec<Val>>, QueryError> {
@@ -442,104 +430,6 @@ impl<'a, G: GraphView> Exec<'a, G> {
         Ok(())
     }
 
-    /// Runs operators on one row; `sink` gets each result row.
-    pub(crate) fn ops(&self, ops: &[Op], row: &mut Row, sink: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
-        let split = |ops: &[Op]| ops.iter().position(|o| matches!(o, Op::Project(_)));
-        if split(ops).is_none() {
-            return self.stream(ops, row, sink);
-        }
-        // Rows that are held count until the next projection has seen them.
-        let counted = self.rows.get();
-        let flow = self.projections(ops, row, counted, sink);
-        self.rows.set(counted);
-        flow
-    }
-
-    fn projections(&self, ops: &[Op], row: &mut Row, counted: u64, sink: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
-        let split = |ops: &[Op]| ops.iter().position(|o| matches!(o, Op::Project(_)));
-        // A projection sees all rows before it; between projections rows are held.
-        let (mut ops, mut rows, mut held) = (ops, vec![row.clone()], 0u64);
-        while let Some(at) = split(ops) {
-            let Some(Op::Project(p)) = ops.get(at) else { break };
-            let mut now = 0;
-            let projected = self.project(p, &ops[..at], rows, &mut now)?;
-            if let (Some(profile), Some(op)) = (&self.profile, ops.get(at)) {
-                let mut all = profile.borrow_mut();
-                let m = all.entry(std::ptr::from_ref(op).addr()).or_default();
-                m.rows += projected.len() as u64;
-                m.peak_bytes = m.peak_bytes.max(self.held.get());
-            }
-            self.release(std::mem::replace(&mut held, now));
-            self.rows.set(counted + projected.len() as u64);
-            rows = Vec::with_capacity(projected.len());
-            for mut r in projected {
-                let keep = match &p.filter {
-                    Some(f) => self.eval(f, &mut r)?.truth() == Some(true),
-                    None => true,
-                };
-                if keep {
-                    rows.push(r);
-                }
-            }
-            ops = &ops[at + 1..];
-        }
-        for mut r in rows {
-            if self.stream(ops, &mut r, sink)?.is_break() {
-                self.release(held);
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        self.release(held);
-        GO
-    }
-
-    /// Streams several rows.
-    pub(crate) fn stream_all(&self, ops: &[Op], rows: Vec<Row>, sink: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
-        for mut r in rows {
-            if self.stream(ops, &mut r, sink)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        GO
-    }
-
-    fn stream(&self, ops: &[Op], row: &mut Row, sink: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
-        let Some((op, rest)) = ops.split_first() else { return sink(row) };
-        if self.profile.is_some() {
-            return self.measure(op, row, &mut |r| self.stream(rest, r, sink));
-        }
-        self.operator(op, row, &mut |r| self.stream(rest, r, sink))
-    }
-
-    /// An operator, and what it does itself: what stands behind it isn't counted.
-    fn measure(&self, op: &Op, row: &mut Row, next: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
-        let clock = || self.budget.clock.map_or(0, |c| c());
-        let now = || (self.work.get(), clock());
-        let (start, outer) = (now(), self.frontier.replace(0));
-        let (mut behind, mut rows) = ((0, 0), 0);
-        let flow = self.operator(op, row, &mut |r| {
-            rows += 1;
-            let (before, frontier) = (now(), self.frontier.get());
-            let flow = next(r);
-            let after = now();
-            behind = (behind.0 + after.0 - before.0, behind.1 + after.1.saturating_sub(before.1));
-            self.frontier.set(frontier);
-            flow
-        });
-        let end = now();
-        let frontier = self.frontier.replace(outer);
-        if let Some(p) = &self.profile {
-            let mut all = p.borrow_mut();
-            let m = all.entry(std::ptr::from_ref(op).addr()).or_default();
-            m.rows += rows;
-            m.adjacency_entries += end.0 - start.0 - behind.0;
-            m.elapsed_us += end.1.saturating_sub(start.1).saturating_sub(behind.1);
-            m.frontier_peak = m.frontier_peak.max(frontier);
-            m.peak_bytes = m.peak_bytes.max(self.held.get());
-        }
-        flow
-    }
-
     /// Hands on what an operator makes of one row.
     fn operator(&self, op: &Op, row: &mut Row, next: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
         match op {
@@ -592,7 +482,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
             Op::Match(m) => self.match_op(m, row, next),
             Op::Optional { ops, binds } => {
                 let mut any = false;
-                let flow = self.stream(ops, row, &mut |r| {
+                let flow = self.stream(ops, &[], row, &mut |r| {
                     any = true;
                     next(r)
                 })?;
@@ -603,7 +493,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
                 Ok(flow)
             }
             Op::Call { optional, parts, into } => {
-                let mut found = self.parts(parts, row)?;
+                let mut found = self.parts(parts, row, false)?;
                 if found.is_empty() && *optional {
                     found.push(vec![Val::Null; into.len()]);
                 }

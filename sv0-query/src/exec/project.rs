@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
 
 use sv0_graph::GraphView;
 
@@ -39,27 +38,14 @@ impl<G: GraphView> Exec<'_, G> {
         input: Vec<Row>,
         held: &mut u64,
     ) -> Result<Vec<Row>, QueryError> {
-        let mut nothing = vec![Val::Unset; self.plan.slots];
         let outer = input.first().cloned();
-        let bound = |e: &Option<CExpr>, what: &str, nothing: &mut Row| -> Result<Option<usize>, QueryError> {
-            let Some(e) = e else { return Ok(None) };
-            match self.eval(e, nothing)? {
-                Val::Int(n) if n >= 0 => Ok(Some(usize::try_from(n).unwrap_or(usize::MAX))),
-                v => Err(QueryError::run(
-                    if matches!(e, CExpr::Param(_)) { Code::Parameter } else { Code::Value },
-                    None,
-                    format!("{what} must be a whole number that isn't negative, not a {}", v.kind()),
-                )),
-            }
-        };
-        let skip = bound(&p.skip, "OFFSET", &mut nothing)?.unwrap_or(0);
-        let limit = bound(&p.limit, "LIMIT", &mut nothing)?;
+        let (skip, limit) = self.bounds(p)?;
         if limit == Some(0) {
             return Ok(Vec::new());
         }
         // Rows with their sort keys, if there are any.
         let mut rows: Vec<(Vec<Val>, Row)> = Vec::new();
-        let stream_limit = limit.filter(|_| p.order.is_empty() && p.grouping.is_none()).map(|l| l.saturating_add(skip));
+        let most = limit.map(|l| l.saturating_add(skip));
         if let Some(g) = &p.grouping {
             let mut index: HashMap<Vec<u8>, usize> = HashMap::new();
             let mut groups: Vec<GroupRow> = Vec::new();
@@ -134,43 +120,30 @@ impl<G: GraphView> Exec<'_, G> {
                 }
                 let keyed: u64 = keys.iter().map(Val::weight).sum();
                 self.charge(keyed)?;
-                *held += keyed + self.hold(&out, p.items.iter().map(|i| i.0))?;
+                let bytes = keyed + self.hold(&out, p.items.iter().map(|i| i.0))?;
+                *held += bytes;
                 rows.push((keys, out));
-                if stream_limit.is_some_and(|l| rows.len() >= l) { Ok(ControlFlow::Break(())) } else { GO }
+                // Of many rows only the first are wanted: the others go now and then.
+                if let Some(most) = most
+                    && rows.len() >= most.saturating_mul(2).saturating_add(1024)
+                {
+                    self.step(rows.len() as u64)?;
+                    sort(p, &mut rows);
+                    let gone = (rows.len() - most) as u64;
+                    rows.truncate(most);
+                    let bytes = (*held / (most as u64 + gone)).saturating_mul(gone);
+                    *held -= bytes;
+                    self.release(bytes);
+                    self.unhold(gone);
+                }
+                GO
             });
             match flow {
                 Err(e) if p.top && self.cut(&e) => {}
                 flow => _ = flow?,
             }
         }
-        if !p.order.is_empty() {
-            rows.sort_by(|(a, _), (b, _)| {
-                p.order
-                    .iter()
-                    .zip(a.iter().zip(b))
-                    .map(|((_, desc, nulls_first), (x, y))| match (x.is_null(), y.is_null()) {
-                        (true, true) => Ordering::Equal,
-                        (true, false) => {
-                            if *nulls_first {
-                                Ordering::Less
-                            } else {
-                                Ordering::Greater
-                            }
-                        }
-                        (false, true) => {
-                            if *nulls_first {
-                                Ordering::Greater
-                            } else {
-                                Ordering::Less
-                            }
-                        }
-                        _ if *desc => y.total_cmp(x),
-                        _ => x.total_cmp(y),
-                    })
-                    .find(|o| o.is_ne())
-                    .unwrap_or(Ordering::Equal)
-            });
-        }
+        sort(p, &mut rows);
         if skip > 0 {
             rows.drain(..skip.min(rows.len()));
         }
@@ -180,12 +153,41 @@ impl<G: GraphView> Exec<'_, G> {
         Ok(rows.into_iter().map(|(_, r)| r).collect())
     }
 
+    /// OFFSET and LIMIT.
+    pub(super) fn bounds(&self, p: &Project) -> Result<(usize, Option<usize>), QueryError> {
+        if p.skip.is_none() && p.limit.is_none() {
+            return Ok((0, None));
+        }
+        let mut nothing = vec![Val::Unset; self.plan.slots];
+        let mut bound = |e: &Option<CExpr>, what: &str| -> Result<Option<usize>, QueryError> {
+            let Some(e) = e else { return Ok(None) };
+            match self.eval(e, &mut nothing)? {
+                Val::Int(n) if n >= 0 => Ok(Some(usize::try_from(n).unwrap_or(usize::MAX))),
+                Val::Int(_) => {
+                    let code = if matches!(e, CExpr::Param(_)) { Code::Parameter } else { Code::Value };
+                    Err(QueryError::run(code, None, format!("{what} must be a whole number that isn't negative")))
+                }
+                v => Err(QueryError::run(
+                    if matches!(e, CExpr::Param(_)) { Code::Parameter } else { Code::Value },
+                    None,
+                    format!("{what} must be a whole number that isn't negative, not a {}", v.kind()),
+                )),
+            }
+        };
+        Ok((bound(&p.skip, "OFFSET")?.unwrap_or(0), bound(&p.limit, "LIMIT")?))
+    }
+
     fn sort_keys(&self, p: &Project, row: &mut Row) -> Result<Vec<Val>, QueryError> {
         p.order.iter().map(|(e, ..)| self.eval(e, row)).collect()
     }
 
     /// Sets the columns' slots; keys that grouping computed already stay.
-    fn items(&self, p: &Project, row: &mut Row, keys: Option<&Vec<(usize, CExpr)>>) -> Result<(), QueryError> {
+    pub(super) fn items(
+        &self,
+        p: &Project,
+        row: &mut Row,
+        keys: Option<&Vec<(usize, CExpr)>>,
+    ) -> Result<(), QueryError> {
         let mut values = Vec::with_capacity(p.items.len());
         for (slot, e) in &p.items {
             let v = match keys.and_then(|k| k.iter().find(|(s, _)| s == slot)) {
@@ -279,10 +281,40 @@ fn result(a: &Aggregate, s: Running) -> Result<Val, QueryError> {
     })
 }
 
-fn items_key(p: &Project, row: &Row) -> Vec<u8> {
+pub(super) fn items_key(p: &Project, row: &Row) -> Vec<u8> {
     let mut k = Vec::new();
     for (slot, _) in &p.items {
         row[*slot].group_key(&mut k);
     }
     k
+}
+
+/// By the sort keys; rows with the same keys keep their order.
+fn sort(p: &Project, rows: &mut [(Vec<Val>, Row)]) {
+    rows.sort_by(|(a, _), (b, _)| {
+        p.order
+            .iter()
+            .zip(a.iter().zip(b))
+            .map(|((_, desc, nulls_first), (x, y))| match (x.is_null(), y.is_null()) {
+                (true, true) => Ordering::Equal,
+                (true, false) => {
+                    if *nulls_first {
+                        Ordering::Less
+                    } else {
+                        Ordering::Greater
+                    }
+                }
+                (false, true) => {
+                    if *nulls_first {
+                        Ordering::Greater
+                    } else {
+                        Ordering::Less
+                    }
+                }
+                _ if *desc => y.total_cmp(x),
+                _ => x.total_cmp(y),
+            })
+            .find(|o| o.is_ne())
+            .unwrap_or(Ordering::Equal)
+    });
 }
