@@ -125,6 +125,9 @@ pub(crate) enum Format {
     Json,
     Ndjson,
     Csv,
+    /// An Arrow IPC stream
+    #[cfg(feature = "arrow")]
+    Arrow,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -41,8 +41,13 @@ pub(crate) fn short(s: &str, width: usize) -> String {
 
 /// Writes to standard output.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    bytes(text.as_bytes())
+}
+
+/// The same, of any bytes.
+pub(crate) fn bytes(data: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
+    out.write_all(data)?;
     out.flush()?;
     Ok(())
 }

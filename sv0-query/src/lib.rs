@@ -23,12 +23,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "arrow")]
+mod arrow;
 pub mod ast;
 mod bind;
 mod diag;
 mod elements;
 mod exec;
 mod explain;
+pub mod json;
 mod params;
 mod parse;
 mod plan;
@@ -143,6 +146,15 @@ pub struct RunOptions<'a> {
     pub now: Option<i64>,
     /// The bounds.
     pub budget: Budget<'a>,
+}
+
+/// What a run did that handed its rows on ([`Prepared::for_each`]).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ran {
+    /// How much it did.
+    pub stats: Stats,
+    /// Why and where it was cut, if it was ([`Budget::truncate`]).
+    pub truncated: Option<Truncated>,
 }
 
 /// A result: named columns, rows of values.
@@ -350,6 +362,46 @@ impl Prepared {
         }
     }
 
+    /// Runs, and hands on each row as soon as it is known, in the order in which [`Prepared::run`] gives them: nothing
+    /// is held but what aggregates, ORDER BY and set operations need. `f` stops the run by breaking.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use sv0_graph::{Schema, Store};
+    /// use sv0_query::{Query, Val};
+    /// let store = Store::in_memory(Schema::canonical())?;
+    /// let snapshot = store.latest();
+    /// let prepared = Query::parse("FOR n IN range(1, 1000000) RETURN n * n AS n")?.prepare(&snapshot, &Default::default())?;
+    /// let mut found = None;
+    /// prepared.for_each(&[&snapshot], &Default::default(), |row| match row.get::<i64>("n") {
+    ///     Ok(n) if n > 50 => {
+    ///         found = Some(n);
+    ///         ControlFlow::Break(())
+    ///     }
+    ///     _ => ControlFlow::Continue(()),
+    /// })?;
+    /// assert_eq!(found, Some(64));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Prepared::run`]; rows that were handed on before stay so.
+    pub fn for_each<G: GraphView>(
+        &self,
+        graphs: &[&G],
+        options: &RunOptions<'_>,
+        mut f: impl FnMut(Row<'_>) -> std::ops::ControlFlow<()>,
+    ) -> Result<Ran, QueryError> {
+        if self.prefix.is_some() {
+            let plan = self.run_on(graphs, options)?;
+            let _ = plan.iter().try_for_each(f);
+            return Ok(Ran { stats: plan.stats, truncated: None });
+        }
+        let exec = self.executor(graphs, options)?;
+        exec.run_each(&mut |values| f(Row::new(&self.plan.columns, &values)))?;
+        Ok(Ran { stats: exec.stats(), truncated: exec.truncated() })
+    }
+
     /// Runs, and answers with the plan and what each operator did (`PROFILE`) beside the result.
     ///
     /// # Errors
@@ -388,6 +440,20 @@ impl Prepared {
         options: &RunOptions<'r>,
         profile: bool,
     ) -> Result<(QueryResult, exec::Exec<'r, G>), QueryError> {
+        let mut exec = self.executor(graphs, options)?;
+        if profile {
+            exec = exec.profiled();
+        }
+        let rows = exec.run()?;
+        let (stats, truncated) = (exec.stats(), exec.truncated());
+        Ok((QueryResult { columns: self.plan.columns.clone(), rows, stats, truncated }, exec))
+    }
+
+    fn executor<'r, G: GraphView>(
+        &'r self,
+        graphs: &'r [&'r G],
+        options: &RunOptions<'r>,
+    ) -> Result<exec::Exec<'r, G>, QueryError> {
         let params = params::values(&self.plan, &options.params)?;
         if graphs.is_empty() {
             return Err(QueryError::run(Code::UnknownName, None, "no graph was given"));
@@ -399,12 +465,6 @@ impl Prepared {
                 "fewer graphs were given than the query was checked with",
             ));
         }
-        let mut exec = exec::Exec::new(&self.plan, graphs, params, options.now, options.budget);
-        if profile {
-            exec = exec.profiled();
-        }
-        let rows = exec.run()?;
-        let (stats, truncated) = (exec.stats(), exec.truncated());
-        Ok((QueryResult { columns: self.plan.columns.clone(), rows, stats, truncated }, exec))
+        Ok(exec::Exec::new(&self.plan, graphs, params, options.now, options.budget))
     }
 }

@@ -71,6 +71,10 @@ pub struct Row<'r> {
 }
 
 impl<'r> Row<'r> {
+    pub(crate) fn new(columns: &'r [Arc<str>], values: &'r [Val]) -> Self {
+        Self { columns, values }
+    }
+
     /// The values, in the order of the columns.
     #[must_use]
     pub fn values(&self) -> &'r [Val] {

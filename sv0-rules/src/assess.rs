@@ -10,8 +10,9 @@ use sv0_query::{CheckOptions as QueryCheck, Query, RunOptions, Val, time};
 use crate::RULES_VERSION;
 use crate::eval::{CheckInput, CheckOptions, Checked, Coverage, RuleTiming, check};
 use crate::inventory::{Inventory, inventory};
-use crate::model::{self, EdgeRefJson, Finding, NodeJson, PathJson};
+use crate::model::Finding;
 use crate::rule::RulePack;
+use sv0_query::json::{self, EdgeRefJson, NodeJson, PathJson};
 
 /// The document that `assess` and `check` print.
 #[derive(Debug, Clone, Serialize)]
@@ -179,11 +180,11 @@ fn authority_paths<G: GraphView>(g: &G) -> Result<Vec<AuthorityPath>, GraphError
         }
         index.insert(key, out.len());
         out.push(AuthorityPath {
-            identity: model::node(g, *i, false)?,
-            automation: a.map(|a| model::node(g, a, false)).transpose()?,
+            identity: json::node(g, *i, false)?,
+            automation: a.map(|a| json::node(g, a, false)).transpose()?,
             target_system: system,
             data_domain: domain,
-            path: model::path(g, p, true, false)?,
+            path: json::path(g, p, true, false)?,
             more: 0,
         });
     }

@@ -7,8 +7,9 @@ use sha2::{Digest, Sha256};
 use sv0_query::sv0_graph::{Evidence, GraphError, GraphView, State};
 use sv0_query::{Budget, QueryError, RunOptions, Stop, Val};
 
-use crate::model::{self, Finding, PathJson, Reducer};
+use crate::model::{Finding, Reducer};
 use crate::rule::{Rule, RulePack, Severity};
+use sv0_query::json::{self, EdgeJson, NodeJson, PathJson};
 
 /// What rules run on.
 #[derive(Debug, Clone, Copy)]
@@ -173,7 +174,7 @@ fn run<G: GraphView>(
             let get = |name: &str| columns.iter().position(|c| *c == name).and_then(|i| row.get(i));
             let Some(Val::Node(g, subject)) = get(&rule.subject) else { continue };
             let Some(graph) = graphs.get(usize::from(*g)).copied() else { continue };
-            let subject = model::node(graph, *subject, false)?;
+            let subject = json::node(graph, *subject, false)?;
             let mut h = Sha256::new();
             let mut part = |s: &str| {
                 h.update((s.len() as u64).to_le_bytes());
@@ -203,7 +204,7 @@ fn identity_text<G: GraphView>(graphs: &[&G], v: &Val) -> Result<String, GraphEr
             Some(g) => g.key(*n)?.to_string(),
             None => String::new(),
         },
-        v => model::json_value(graphs, v, false)?.to_string(),
+        v => json::value(graphs, v, false)?.to_string(),
     })
 }
 
@@ -214,7 +215,7 @@ fn hex(bytes: &[u8], n: usize) -> String {
 fn finding<G: GraphView>(
     rule: &Rule,
     id: String,
-    subject: model::NodeJson,
+    subject: NodeJson,
     columns: &[&str],
     row: &[Val],
     graphs: &[&G],
@@ -226,7 +227,7 @@ fn finding<G: GraphView>(
             if let Val::Path(p) = v
                 && let Some(g) = graphs.get(usize::from(p.graph))
             {
-                path = Some(model::path(*g, p, true, false)?);
+                path = Some(json::path(*g, p, true, false)?);
             }
         } else if *c == "severity" {
             if let Val::Str(s) = v {
@@ -237,7 +238,7 @@ fn finding<G: GraphView>(
                 state = State::parse(s).unwrap_or(state);
             }
         } else if *c != rule.subject {
-            own.insert((*c).to_owned(), model::json_value(graphs, v, false)?);
+            own.insert((*c).to_owned(), json::value(graphs, v, false)?);
         }
     }
     let mut confidence = Evidence::Direct;
@@ -263,7 +264,7 @@ fn finding<G: GraphView>(
                 .iter()
                 .flat_map(|p| &p.edges)
                 .find(|e| r.removes.iter().any(|t| *t == e.ty || *t == e.class))
-                .map(model::EdgeJson::reference),
+                .map(EdgeJson::reference),
         })
         .collect();
     Ok(Finding {

@@ -14,13 +14,12 @@ mod rule;
 pub use assess::{Assessment, AuthorityPath, OwnershipGap, SharedReducer, SourceLine, Timing, Versions, assess};
 pub use eval::{CheckInput, CheckOptions, Checked, Coverage, Progress, RuleTiming, StopFor, check};
 pub use inventory::{Inventory, inventory};
-pub use model::{
-    EdgeJson, EdgeRefJson, Finding, KeyJson, NodeJson, PathJson, PremiseJson, RecordJson, Reducer, json_value,
-};
+pub use model::{Finding, Reducer};
 pub use rule::{
     Category, Escalation, LintError, PackError, Parameter, ReducerText, Requirement, Rule, RulePack, RuleTest, Severity,
 };
 pub use sv0_query;
+pub use sv0_query::json::{EdgeJson, EdgeRefJson, KeyJson, NodeJson, PathJson, PremiseJson, RecordJson};
 
 /// The version of the rule set.
 pub const RULES_VERSION: &str = env!("CARGO_PKG_VERSION");

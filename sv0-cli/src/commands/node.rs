@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value as Json, json};
 use sv0_graph::{Direction, EdgeClass, EdgeId, EdgeTypeId, Flow, GraphView, Snapshot};
 use sv0_query::Val;
-use sv0_rules::json_value;
+use sv0_query::json::value as json_value;
 
 use super::query::{Asked, Params, answer};
 use crate::args::{DocumentFormat, PathsArgs, ShowArgs};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use sv0_graph::Graph;
+use sv0_query::json::value as json_value;
 use sv0_query::{Budget, CheckOptions, Explain, Prepared, Query, QueryError, RunOptions, Truncated, Val};
-use sv0_rules::json_value;
 
 use crate::args::{Format, Limits, QueryArgs};
 use crate::catalog::{self, Catalog};
@@ -28,6 +28,9 @@ pub(crate) struct Answer {
     pub truncated: Option<Truncated>,
     /// What each operator did, where it was asked for.
     pub profile: Option<Explain>,
+    /// An Arrow IPC stream, where it was asked for.
+    #[cfg(feature = "arrow")]
+    pub arrow: Option<Vec<u8>>,
 }
 
 pub(crate) fn parameter(v: &Json) -> Val {
@@ -64,6 +67,7 @@ pub(crate) struct Asked {
     /// Parameters that it doesn't name may be set: they are for others.
     pub spare_params: bool,
     pub profile: bool,
+    pub arrow: bool,
 }
 
 /// Runs a query.
@@ -97,7 +101,9 @@ pub(crate) fn answer(
     } else {
         (prepared.run_on(&graphs, &options)?, None)
     };
-    let mut rows = Vec::with_capacity(r.rows.len());
+    #[cfg(feature = "arrow")]
+    let stream = if asked.arrow { Some(stream(&r, &graphs)?) } else { None };
+    let mut rows = Vec::with_capacity(if asked.arrow { 0 } else { r.rows.len() });
     let mut types = vec!["null"; r.columns.len()];
     for row in &r.rows {
         for (t, v) in types.iter_mut().zip(row) {
@@ -106,6 +112,9 @@ pub(crate) fn answer(
             } else if !v.is_null() && *t != v.kind() {
                 *t = "any";
             }
+        }
+        if asked.arrow {
+            continue;
         }
         let cells: Result<Vec<Json>, _> = row.iter().map(|v| json_value(&graphs, v, true)).collect();
         rows.push(cells?);
@@ -120,6 +129,25 @@ pub(crate) fn answer(
         warnings: prepared.warnings.iter().map(|w| w.to_string()).collect(),
         truncated: r.truncated,
         profile,
+        #[cfg(feature = "arrow")]
+        arrow: stream,
+    })
+}
+
+/// A result as an Arrow IPC stream of one batch.
+#[cfg(feature = "arrow")]
+fn stream(r: &sv0_query::QueryResult, graphs: &[&Graph]) -> Result<Vec<u8>, QueryError> {
+    let written = r.record_batch(graphs).and_then(|batch| {
+        let mut out = Vec::new();
+        let mut w = arrow_ipc::writer::StreamWriter::try_new(&mut out, batch.schema_ref())?;
+        w.write(&batch)?;
+        w.finish()?;
+        Ok(out)
+    });
+    written.map_err(|e| {
+        let d =
+            sv0_query::Diagnostic { code: sv0_query::Code::Storage, message: e.to_string(), span: None, help: None };
+        QueryError { diagnostics: vec![d] }
     })
 }
 
@@ -187,7 +215,16 @@ pub(crate) fn run(a: &QueryArgs) -> Result<ExitCode, Failure> {
         output::print(&output::clean_lines(&prepared.explain(&catalog.default_graph()).to_string()))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let asked = Asked { spare_params: false, profile: a.profile };
+    #[cfg(feature = "arrow")]
+    let arrow = a.format == Some(Format::Arrow);
+    #[cfg(not(feature = "arrow"))]
+    let arrow = false;
+    if arrow && output::stdout_is_terminal() {
+        return Err(Failure::input(
+            "an Arrow stream isn't for a terminal; write it to a file: `… --format arrow > rows.arrows`",
+        ));
+    }
+    let asked = Asked { spare_params: false, profile: a.profile, arrow };
     let r = answer(&catalog, &text, &params, &a.limits, asked).map_err(|e| failure::query(&e, &text))?;
     if let Some(p) = &r.profile {
         output::note(&output::clean_lines(p.to_string().trim_end()));
@@ -199,6 +236,8 @@ pub(crate) fn run(a: &QueryArgs) -> Result<ExitCode, Failure> {
     match a.format.unwrap_or(default) {
         Format::Table => output::print(&r.table())?,
         Format::Json => output::json(&r.document(), true)?,
+        #[cfg(feature = "arrow")]
+        Format::Arrow => output::bytes(r.arrow.as_deref().unwrap_or_default())?,
         Format::Ndjson => {
             for row in &r.rows {
                 let o: serde_json::Map<String, Json> = r.columns.iter().cloned().zip(row.iter().cloned()).collect();

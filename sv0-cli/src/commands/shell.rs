@@ -140,7 +140,7 @@ impl State {
 
     /// Runs a query; parameters that it doesn't name stay set for later ones.
     fn answer(&self, text: &str) -> Result<super::query::Answer, QueryError> {
-        let asked = Asked { spare_params: true, profile: false };
+        let asked = Asked { spare_params: true, ..Asked::default() };
         answer(&self.catalog, text, &self.params, &self.limits, asked)
     }
 }

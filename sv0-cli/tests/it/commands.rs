@@ -364,3 +364,38 @@ fn show_and_paths() {
     let o = sv0(&["paths", &s, "--from", to, "--to", from, "--max-hops", "1"]);
     assert_eq!(o.status.code(), Some(1));
 }
+
+#[cfg(feature = "arrow")]
+#[test]
+fn arrow_streams_hold_what_the_rows_hold() {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
+    let query = "FOR n IN [1, null, 3] RETURN n, n * 0.5 AS half, DATE '1970-01-03' AS day, \
+                 ZONED_DATETIME('1970-01-01T00:00:01Z') AS t, ['a', 'b'] AS texts, [n] AS list, DURATION 'P1D' AS d, \
+                 CASE n WHEN 1 THEN 'x' ELSE n END AS mixed, null AS nothing, n > 1 AS b";
+    let (_dir, s) = store();
+    let o = sv0(&["query", &s, query, "--format", "arrow"]);
+    assert!(o.status.success(), "{}", text(&o.stderr));
+    let mut reader = arrow_ipc::reader::StreamReader::try_new(&o.stdout[..], None).unwrap();
+    let batch = reader.next().unwrap().unwrap();
+    assert!(reader.next().is_none());
+    let c = |name: &str| batch.column_by_name(name).unwrap();
+    assert_eq!(c("n").as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(1), None, Some(3)]);
+    assert_eq!(c("half").as_primitive::<Float64Type>().iter().collect::<Vec<_>>(), [Some(0.5), None, Some(1.5)]);
+    assert_eq!(c("day").as_primitive::<Date32Type>().value(0), 2);
+    assert_eq!(c("t").as_primitive::<TimestampMicrosecondType>().value(0), 1_000_000);
+    let texts = c("texts").as_list::<i32>().value(0);
+    assert_eq!(texts.as_string::<i32>().iter().collect::<Vec<_>>(), [Some("a"), Some("b")]);
+    let strings = |name: &str| c(name).as_string::<i32>().iter().map(|s| s.map(str::to_owned)).collect::<Vec<_>>();
+    assert_eq!(strings("list"), [Some("[1]".into()), Some("[null]".into()), Some("[3]".into())]);
+    assert_eq!(strings("d")[0].as_deref(), Some("P1D"));
+    assert_eq!(strings("mixed"), [Some("\"x\"".into()), None, Some("3".into())]);
+    assert_eq!(strings("nothing"), [None, None, None]);
+    assert_eq!(c("b").as_boolean().iter().collect::<Vec<_>>(), [Some(false), None, Some(true)]);
+    // Elements of the graph are texts in JSON.
+    let o = sv0(&["query", &s, "MATCH (i:identity) RETURN i ORDER BY i.id LIMIT 1", "--format", "arrow"]);
+    let batch = arrow_ipc::reader::StreamReader::try_new(&o.stdout[..], None).unwrap().next().unwrap().unwrap();
+    let node: Json = serde_json::from_str(batch.column(0).as_string::<i32>().value(0)).unwrap();
+    let json = json_of(&["query", &s, "MATCH (i:identity) RETURN i ORDER BY i.id LIMIT 1", "--format", "json"]);
+    assert_eq!(node, json["rows"][0][0]);
+}
