@@ -7,7 +7,7 @@ use sv0_graph::{Direction, NodeType, Schema};
 
 use crate::ast::{PathMode, Selector, SetOp, Span};
 use crate::diag::Diagnostic;
-use crate::plan::{CExpr, CLabel, Elem, Linear, MatchOp, Op, Pattern, Plan, Project};
+use crate::plan::{CExpr, Elem, Linear, MatchOp, Op, Pattern, Plan, Project, one_type};
 
 /// What one operator did in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -282,7 +282,7 @@ impl Writer<'_> {
         if e.key.is_some() {
             return "a key".to_owned();
         }
-        match e.label.as_ref().and_then(type_of) {
+        match e.label.as_ref().and_then(one_type) {
             Some(t) => format!("nodes of type {t}"),
             None if e.label.is_some() => "all nodes, their labels tested".to_owned(),
             None => "a bound node, or all nodes".to_owned(),
@@ -290,7 +290,7 @@ impl Writer<'_> {
     }
 
     fn starts(&self, e: &Elem) -> Option<u64> {
-        if e.key.is_some() { Some(1) } else { (self.count)(e.label.as_ref().and_then(type_of)) }
+        if e.key.is_some() { Some(1) } else { (self.count)(e.label.as_ref().and_then(one_type)) }
     }
 
     /// The operators of subqueries in an expression.
@@ -315,65 +315,8 @@ fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-fn type_of(l: &CLabel) -> Option<NodeType> {
-    match l {
-        CLabel::Type(t) => Some(*t),
-        CLabel::And(a, b) => type_of(a).or_else(|| type_of(b)),
-        CLabel::Or(a, b) => type_of(a).filter(|t| type_of(b) == Some(*t)),
-        _ => None,
-    }
-}
-
 /// Calls `f` with an expression and all below it, subqueries excepted.
-pub(crate) fn each<'e>(e: &'e CExpr, f: &mut dyn FnMut(&'e CExpr)) {
+fn each<'e>(e: &'e CExpr, f: &mut dyn FnMut(&'e CExpr)) {
     f(e);
-    let mut go = |e: &'e CExpr| each(e, f);
-    match e {
-        CExpr::Const(_)
-        | CExpr::Now(_)
-        | CExpr::Param(_)
-        | CExpr::Slot(_)
-        | CExpr::Exists(_)
-        | CExpr::Count(_)
-        | CExpr::CountAtLeast(..)
-        | CExpr::Value(_) => {}
-        CExpr::Prop { base: a, .. }
-        | CExpr::Neg(a, _)
-        | CExpr::Not(a)
-        | CExpr::IsNull(a, _)
-        | CExpr::IsTruth(a, ..)
-        | CExpr::HasLabel(a, _)
-        | CExpr::Regex(a, _)
-        | CExpr::Cast(a, ..) => go(a),
-        CExpr::Index(a, b, _)
-        | CExpr::Cmp(_, a, b)
-        | CExpr::Arith(_, a, b, _)
-        | CExpr::And(a, b)
-        | CExpr::Or(a, b)
-        | CExpr::Xor(a, b)
-        | CExpr::In(a, b)
-        | CExpr::Text(_, a, b)
-        | CExpr::DynRegex(a, b, _)
-        | CExpr::IsEnd { node: a, edge: b, .. }
-        | CExpr::ListPred { list: a, pred: b, .. } => {
-            go(a);
-            go(b);
-        }
-        CExpr::Slice(a, b, c) => {
-            go(a);
-            b.iter().chain(c).for_each(|e| go(e));
-        }
-        CExpr::List(l) | CExpr::Call(_, l, _) => l.iter().for_each(go),
-        CExpr::Case { subject, arms, otherwise } => {
-            subject.iter().chain(otherwise).for_each(|e| go(e));
-            arms.iter().for_each(|(a, b)| {
-                go(a);
-                go(b);
-            });
-        }
-        CExpr::ListComp { list, filter, map, .. } => {
-            go(list);
-            filter.iter().chain(map).for_each(|e| go(e));
-        }
-    }
+    e.children().into_iter().for_each(|c| each(c, f));
 }

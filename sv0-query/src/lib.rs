@@ -34,9 +34,11 @@ mod explain;
 pub mod json;
 mod params;
 mod parse;
+mod physical;
 mod plan;
 mod print;
 mod reverse;
+mod rewrite;
 mod rows;
 pub mod time;
 mod val;
@@ -108,6 +110,19 @@ impl Rewrites {
     #[must_use]
     pub fn all(on: bool) -> Self {
         Self { push_filters: on, key_lookup: on, join_order: on, reachability: on, direction: on, early_stop: on }
+    }
+
+    /// Whether one is on.
+    pub(crate) fn is_on(&self, name: &str) -> bool {
+        match name {
+            "push-filters" => self.push_filters,
+            "key-lookup" => self.key_lookup,
+            "join-order" => self.join_order,
+            "reachability" => self.reachability,
+            "direction" => self.direction,
+            "early-stop" => self.early_stop,
+            _ => false,
+        }
     }
 
     /// Switches one; answers whether there is one of that name.
@@ -274,10 +289,17 @@ impl Query {
             known_label,
             graphs: &graphs,
             compared: &options.compared,
-            rewrites: options.rewrites,
             count,
         };
-        let (plan, errors, warnings) = bind::bind(&self.ast, &self.text, &set);
+        // The logical plan, what the rewrites make of it, and the physical one.
+        let (mut plan, mut errors, mut warnings) = bind::bind(&self.ast, &self.text, &set);
+        if errors.is_empty() {
+            let keyed = !schema.is_open() && schema.node_prop("id").is_none();
+            let mut cx = rewrite::Context { rewrites: options.rewrites, keyed, count, warnings };
+            rewrite::apply(&mut plan, &mut cx);
+            warnings = cx.warnings;
+            errors = physical::build_all(&mut plan);
+        }
         if !errors.is_empty() {
             return Err(QueryError { diagnostics: errors });
         }

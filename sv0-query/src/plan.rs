@@ -1,4 +1,5 @@
-//! What the binder makes of a query and the executor runs. Private to the crate.
+//! What the binder makes of a query (the logical plan), what the rewrites change in it, and what the executor runs once
+//! `physical` has built the automata. Private to the crate.
 
 use std::sync::Arc;
 
@@ -60,7 +61,8 @@ pub(crate) struct MatchOp {
     pub graph: u8,
     pub optional: bool,
     pub patterns: Vec<Pattern>,
-    pub filter: Option<CExpr>,
+    /// What must hold of all patterns together, conjunct by conjunct.
+    pub filter: Vec<CExpr>,
     /// Slots that this MATCH binds (null where an optional one fails).
     pub binds: Vec<Slot>,
 }
@@ -106,21 +108,38 @@ pub(crate) enum AggKind {
     Collect,
 }
 
-/// A path pattern as an automaton.
+/// A path pattern's shape, over the numbers of its elements.
+#[derive(Debug, Clone)]
+pub(crate) enum Tree {
+    Node(usize),
+    Edge(usize),
+    Seq(Vec<Tree>),
+    Alt(Vec<Tree>),
+    Repeat { inner: Box<Tree>, min: u32, max: Option<u32>, reset: Vec<Slot>, check: Option<CExpr> },
+}
+
+/// A path pattern: its elements and shape, and the automaton that finds it.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
+    pub elems: Vec<Elem>,
+    pub tree: Tree,
+    /// Something in it is quantified.
+    pub quantified: bool,
+    /// Its mode was written.
+    pub own_mode: bool,
     pub selector: Option<Selector>,
     pub mode: PathMode,
     /// Edges also count for the uniqueness over the whole MATCH.
     pub shared_edges: bool,
     pub path_slot: Option<Slot>,
+    /// Of `elems` and `tree`; empty before `physical` builds it, like what follows.
     pub nfa: Nfa,
     /// The same from the other end; for enumeration only.
     pub reversed: Nfa,
-    /// The first and the last node element.
+    /// The first and the last node element (of `elems`, once it is built).
     pub first: Elem,
     pub last: Elem,
-    /// Filters that see several elements, run when a path is complete.
+    /// Conditions that see several elements, tested when a path is complete.
     pub post: Vec<CExpr>,
     /// Slots that a match of this pattern sets.
     pub binds: Vec<Slot>,
@@ -169,7 +188,7 @@ pub(crate) enum Move {
 }
 
 /// A node or edge element.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Elem {
     pub slot: Option<Slot>,
     pub label: Option<CLabel>,
@@ -263,6 +282,224 @@ pub(crate) enum CExpr {
     /// Whether there are at least so many rows.
     CountAtLeast(Box<Sub>, i64),
     Value(Box<Sub>),
+}
+
+impl CExpr {
+    /// The expressions directly below, subqueries' own excepted.
+    pub(crate) fn children(&self) -> Vec<&CExpr> {
+        let mut out: Vec<&CExpr> = Vec::new();
+        match self {
+            CExpr::Const(_)
+            | CExpr::Now(_)
+            | CExpr::Param(_)
+            | CExpr::Slot(_)
+            | CExpr::Exists(_)
+            | CExpr::Count(_)
+            | CExpr::CountAtLeast(..)
+            | CExpr::Value(_) => {}
+            CExpr::Prop { base: a, .. }
+            | CExpr::Neg(a, _)
+            | CExpr::Not(a)
+            | CExpr::IsNull(a, _)
+            | CExpr::IsTruth(a, ..)
+            | CExpr::HasLabel(a, _)
+            | CExpr::Regex(a, _)
+            | CExpr::Cast(a, ..) => out.push(a),
+            CExpr::Index(a, b, _)
+            | CExpr::Cmp(_, a, b)
+            | CExpr::Arith(_, a, b, _)
+            | CExpr::And(a, b)
+            | CExpr::Or(a, b)
+            | CExpr::Xor(a, b)
+            | CExpr::In(a, b)
+            | CExpr::Text(_, a, b)
+            | CExpr::DynRegex(a, b, _)
+            | CExpr::IsEnd { node: a, edge: b, .. }
+            | CExpr::ListPred { list: a, pred: b, .. } => {
+                out.push(a);
+                out.push(b);
+            }
+            CExpr::Slice(a, b, c) => {
+                out.push(a);
+                out.extend(b.as_deref());
+                out.extend(c.as_deref());
+            }
+            CExpr::List(l) | CExpr::Call(_, l, _) => out.extend(l),
+            CExpr::Case { subject, arms, otherwise } => {
+                out.extend(subject.as_deref());
+                arms.iter().for_each(|(a, b)| out.extend([a, b]));
+                out.extend(otherwise.as_deref());
+            }
+            CExpr::ListComp { list, filter, map, .. } => {
+                out.push(list);
+                out.extend(filter.as_deref());
+                out.extend(map.as_deref());
+            }
+        }
+        out
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn children_mut(&mut self) -> Vec<&mut CExpr> {
+        let mut out: Vec<&mut CExpr> = Vec::new();
+        match self {
+            CExpr::Const(_)
+            | CExpr::Now(_)
+            | CExpr::Param(_)
+            | CExpr::Slot(_)
+            | CExpr::Exists(_)
+            | CExpr::Count(_)
+            | CExpr::CountAtLeast(..)
+            | CExpr::Value(_) => {}
+            CExpr::Prop { base: a, .. }
+            | CExpr::Neg(a, _)
+            | CExpr::Not(a)
+            | CExpr::IsNull(a, _)
+            | CExpr::IsTruth(a, ..)
+            | CExpr::HasLabel(a, _)
+            | CExpr::Regex(a, _)
+            | CExpr::Cast(a, ..) => out.push(a),
+            CExpr::Index(a, b, _)
+            | CExpr::Cmp(_, a, b)
+            | CExpr::Arith(_, a, b, _)
+            | CExpr::And(a, b)
+            | CExpr::Or(a, b)
+            | CExpr::Xor(a, b)
+            | CExpr::In(a, b)
+            | CExpr::Text(_, a, b)
+            | CExpr::DynRegex(a, b, _)
+            | CExpr::IsEnd { node: a, edge: b, .. }
+            | CExpr::ListPred { list: a, pred: b, .. } => {
+                out.push(a);
+                out.push(b);
+            }
+            CExpr::Slice(a, b, c) => {
+                out.push(a);
+                out.extend(b.as_deref_mut());
+                out.extend(c.as_deref_mut());
+            }
+            CExpr::List(l) | CExpr::Call(_, l, _) => out.extend(l),
+            CExpr::Case { subject, arms, otherwise } => {
+                out.extend(subject.as_deref_mut());
+                arms.iter_mut().for_each(|(a, b)| out.extend([a, b]));
+                out.extend(otherwise.as_deref_mut());
+            }
+            CExpr::ListComp { list, filter, map, .. } => {
+                out.push(list);
+                out.extend(filter.as_deref_mut());
+                out.extend(map.as_deref_mut());
+            }
+        }
+        out
+    }
+}
+
+impl Op {
+    /// The expressions that it holds itself; blocks' and subqueries' operators have their own.
+    pub(crate) fn exprs(&self) -> Vec<&CExpr> {
+        match self {
+            Self::Match(m) => m.patterns.iter().flat_map(Pattern::exprs).chain(&m.filter).collect(),
+            Self::Optional { .. } | Self::Call { .. } => Vec::new(),
+            Self::Filter(e) => vec![e],
+            Self::Let(items) => items.iter().map(|(_, e)| e).collect(),
+            Self::For { list, .. } => vec![list],
+            Self::Project(p) => {
+                let mut out: Vec<&CExpr> = p.items.iter().map(|(_, e)| e).collect();
+                if let Some(g) = &p.grouping {
+                    out.extend(g.keys.iter().map(|(_, e)| e));
+                    out.extend(g.aggregates.iter().filter_map(|a| a.arg.as_ref()));
+                }
+                out.extend(p.order.iter().map(|(e, ..)| e));
+                out.extend(&p.skip);
+                out.extend(&p.limit);
+                out.extend(&p.filter);
+                out
+            }
+        }
+    }
+
+    /// The expressions that it holds itself, to be changed; blocks' and subqueries' operators have their own.
+    pub(crate) fn exprs_mut(&mut self) -> Vec<&mut CExpr> {
+        match self {
+            Self::Match(m) => m.patterns.iter_mut().flat_map(Pattern::exprs_mut).chain(&mut m.filter).collect(),
+            Self::Optional { .. } | Self::Call { .. } => Vec::new(),
+            Self::Filter(e) => vec![e],
+            Self::Let(items) => items.iter_mut().map(|(_, e)| e).collect(),
+            Self::For { list, .. } => vec![list],
+            Self::Project(p) => {
+                let mut out: Vec<&mut CExpr> = p.items.iter_mut().map(|(_, e)| e).collect();
+                if let Some(g) = &mut p.grouping {
+                    out.extend(g.keys.iter_mut().map(|(_, e)| e));
+                    out.extend(g.aggregates.iter_mut().filter_map(|a| a.arg.as_mut()));
+                }
+                out.extend(p.order.iter_mut().map(|(e, ..)| e));
+                out.extend(&mut p.skip);
+                out.extend(&mut p.limit);
+                out.extend(&mut p.filter);
+                out
+            }
+        }
+    }
+}
+
+impl Pattern {
+    /// The conditions of its elements, of its iterations and of the whole path.
+    pub(crate) fn exprs(&self) -> Vec<&CExpr> {
+        let mut out = Vec::new();
+        for e in &self.elems {
+            out.extend(&e.filters);
+            out.extend(&e.key);
+        }
+        self.tree.checks(&mut out);
+        out.extend(&self.post);
+        out
+    }
+
+    /// The conditions of its elements, of its iterations and of the whole path, to be changed.
+    pub(crate) fn exprs_mut(&mut self) -> Vec<&mut CExpr> {
+        let mut out = Vec::new();
+        for e in &mut self.elems {
+            out.extend(&mut e.filters);
+            out.extend(&mut e.key);
+        }
+        self.tree.checks_mut(&mut out);
+        out.extend(&mut self.post);
+        out
+    }
+}
+
+impl Tree {
+    fn checks<'e>(&'e self, out: &mut Vec<&'e CExpr>) {
+        match self {
+            Self::Node(_) | Self::Edge(_) => {}
+            Self::Seq(ts) | Self::Alt(ts) => ts.iter().for_each(|t| t.checks(out)),
+            Self::Repeat { inner, check, .. } => {
+                inner.checks(out);
+                out.extend(check);
+            }
+        }
+    }
+
+    fn checks_mut<'e>(&'e mut self, out: &mut Vec<&'e mut CExpr>) {
+        match self {
+            Self::Node(_) | Self::Edge(_) => {}
+            Self::Seq(ts) | Self::Alt(ts) => ts.iter_mut().for_each(|t| t.checks_mut(out)),
+            Self::Repeat { inner, check, .. } => {
+                inner.checks_mut(out);
+                out.extend(check);
+            }
+        }
+    }
+}
+
+/// The one type that all nodes with these labels have, if the labels say so. Kinds are an open vocabulary: they don't.
+pub(crate) fn one_type(l: &CLabel) -> Option<NodeType> {
+    match l {
+        CLabel::Type(t) => Some(*t),
+        CLabel::And(a, b) => one_type(a).or_else(|| one_type(b)),
+        CLabel::Or(a, b) => one_type(a).filter(|t| one_type(b) == Some(*t)),
+        _ => None,
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -78,9 +78,6 @@ impl Binder<'_> {
             }
             ExprKind::Cmp(op, a, b) => {
                 self.check_comparison(*op, a, b, scope, e.span);
-                if let Some(c) = self.count_at_least(*op, a, b, scope) {
-                    return c;
-                }
                 CExpr::Cmp(*op, self.boxed(a, scope), self.boxed(b, scope))
             }
             ExprKind::Arith(op, a, b) => {
@@ -225,37 +222,6 @@ impl Binder<'_> {
     fn now(&self, date: bool, span: Span) -> CExpr {
         let now = CExpr::Now(self.current_graph());
         if date { CExpr::Call(Func::Date, vec![now], span) } else { now }
-    }
-
-    /// `COUNT { … } > 3` stops at the fourth row.
-    fn count_at_least(&mut self, op: CmpOp, a: &Expr, b: &Expr, scope: &Scope) -> Option<CExpr> {
-        if !self.set.rewrites.early_stop {
-            return None;
-        }
-        let (sub, n, op) = match (&a.kind, &b.kind) {
-            (ExprKind::Count(s), ExprKind::Lit(Literal::Int(n))) => (s, *n, op),
-            (ExprKind::Lit(Literal::Int(n)), ExprKind::Count(s)) => {
-                let turned = match op {
-                    CmpOp::Lt => CmpOp::Gt,
-                    CmpOp::Le => CmpOp::Ge,
-                    CmpOp::Gt => CmpOp::Lt,
-                    CmpOp::Ge => CmpOp::Le,
-                    o => o,
-                };
-                (s, *n, turned)
-            }
-            _ => return None,
-        };
-        let (least, negated) = match op {
-            CmpOp::Gt => (n.checked_add(1)?, false),
-            CmpOp::Ge => (n, false),
-            CmpOp::Lt => (n, true),
-            CmpOp::Le => (n.checked_add(1)?, true),
-            CmpOp::Eq | CmpOp::Ne => return None,
-        };
-        let sub = Box::new(self.subquery(sub, scope, Where::Rows));
-        let at_least = CExpr::CountAtLeast(sub, least);
-        Some(if negated { CExpr::Not(Box::new(at_least)) } else { at_least })
     }
 
     fn property(&mut self, base: &Expr, name: &Name, scope: &Scope) -> CExpr {

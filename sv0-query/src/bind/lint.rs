@@ -75,14 +75,4 @@ impl Binder<'_> {
             self.doubt(d.help("give an end a label, a property or an id"));
         }
     }
-
-    /// Every path is listed although only the ends are used.
-    pub(super) fn lint_enumeration(&mut self, p: &PathPattern) {
-        let d = Diagnostic::new(
-            Code::Doubtful,
-            p.span,
-            "each path gives a row although only its ends are used: there may be very many",
-        );
-        self.doubt(d.help("write `RETURN DISTINCT …`, or `ANY SHORTEST` before the pattern"));
-    }
 }

@@ -88,7 +88,6 @@ pub(crate) struct Settings<'a> {
     pub graphs: &'a [Arc<str>],
     /// Those of them that compare two snapshots.
     pub compared: &'a [Arc<str>],
-    pub rewrites: crate::Rewrites,
     /// How many nodes of a type there are, or in all.
     pub count: &'a dyn Fn(Option<sv0_graph::NodeType>) -> Option<u64>,
 }
@@ -106,8 +105,6 @@ pub(crate) struct Binder<'a> {
     aggregates: Option<Vec<Aggregate>>,
     in_aggregate: bool,
     graph: u8,
-    /// States of all automata.
-    pub states: usize,
     /// Texts of expressions that stand in a slot.
     pub aliases: Vec<(String, Slot)>,
     /// How many subqueries and CALLs stand around what is being bound.
@@ -127,7 +124,6 @@ pub(crate) fn bind(q: &Query, text: &str, set: &Settings<'_>) -> (Plan, Vec<Diag
         aggregates: None,
         in_aggregate: false,
         graph: 0,
-        states: 0,
         aliases: Vec::new(),
         nested: 0,
     };
@@ -220,14 +216,13 @@ impl Binder<'_> {
         let mut output = Vec::new();
         let mut names = Vec::new();
         let mut returned = false;
-        for (i, c) in l.clauses.iter().enumerate() {
+        for c in &l.clauses {
             match c {
                 Clause::Optional(b) => ops.push(self.optional_block(b, &mut scope)),
                 Clause::Call(c) => ops.push(self.call_clause(c, &mut scope)),
                 Clause::Use(g) => self.graph = self.graph_index(g),
                 Clause::Match(m) => {
-                    let uses = uses::Uses::after(l, i, place);
-                    let op = self.match_clause(m, &mut scope, &uses);
+                    let op = self.match_clause(m, &mut scope);
                     ops.push(Op::Match(op));
                 }
                 Clause::Filter(e) => ops.push(Op::Filter(self.boolean(e, &scope))),
@@ -293,12 +288,10 @@ impl Binder<'_> {
     fn optional_block(&mut self, b: &Block, scope: &mut Scope) -> Op {
         let before = scope.clone();
         let mut ops = Vec::new();
-        // What is used behind the block isn't looked at: every name may be.
-        let uses = uses::Uses { later: None, insensitive: false };
         for c in &b.clauses {
             match c {
                 Clause::Match(m) => {
-                    let op = self.match_clause(m, scope, &uses);
+                    let op = self.match_clause(m, scope);
                     ops.push(Op::Match(op));
                 }
                 Clause::Optional(b) => ops.push(self.optional_block(b, scope)),
@@ -361,17 +354,10 @@ impl Binder<'_> {
         self.graph
     }
 
-    fn match_clause(&mut self, m: &Match, scope: &mut Scope, uses: &uses::Uses) -> MatchOp {
+    fn match_clause(&mut self, m: &Match, scope: &mut Scope) -> MatchOp {
         let before = scope.clone();
-        let bound = self.patterns(m, scope, uses);
-        let mut filter: Option<CExpr> = None;
-        for e in bound.rest {
-            let c = self.boolean(&e, scope);
-            filter = Some(match filter {
-                None => c,
-                Some(f) => CExpr::And(Box::new(f), Box::new(c)),
-            });
-        }
+        let bound = self.patterns(m, scope);
+        let filter = bound.rest.iter().map(|e| self.boolean(e, scope)).collect();
         let binds = scope.iter().filter(|(n, _)| !before.contains_key(*n)).map(|(_, v)| v.slot).collect();
         MatchOp { graph: self.graph, optional: m.optional, patterns: bound.patterns, filter, binds }
     }

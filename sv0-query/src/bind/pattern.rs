@@ -5,39 +5,26 @@ use std::sync::Arc;
 
 use sv0_graph::{Direction, EdgeTypeId, Flow};
 
-use super::uses::{self, Uses};
+use super::uses;
 use super::{Binder, Scope, Var, VarKind};
 use crate::ast::{
     CmpOp, Dir, EdgePattern, Element, Expr, ExprKind, Filler, Label, Match, Name, PathMode, PathPattern, Quant,
     Quantifier, Span, Term,
 };
 use crate::diag::{Code, Diagnostic};
-use crate::plan::{CExpr, Elem, Pattern, Slot};
-use shape::{always_moves, is_long, is_quantified, is_unbounded};
+use crate::plan::{CExpr, Elem, Nfa, Pattern, Slot, Tree};
+use shape::{always_moves, is_quantified, is_unbounded};
 
-mod automaton;
 mod infer;
 mod shape;
 
 const ALL_TYPES: u16 = (1 << 9) - 1;
-/// Automata beyond this many states aren't built.
-const MAX_STATES: usize = 20_000;
 
 /// What binding a MATCH's patterns gives.
 pub(crate) struct Bound {
     pub patterns: Vec<Pattern>,
     /// Conjuncts that run after the patterns.
     pub rest: Vec<Expr>,
-}
-
-/// The pattern's shape, over element numbers.
-#[derive(Debug, Clone)]
-enum Tree {
-    Node(usize),
-    Edge(usize),
-    Seq(Vec<Tree>),
-    Alt(Vec<Tree>),
-    Repeat { inner: Box<Tree>, min: u32, max: Option<u32>, reset: Vec<Slot>, check: Option<CExpr> },
 }
 
 /// State while one path pattern is built.
@@ -49,10 +36,8 @@ struct Build<'e> {
     binds: Vec<Slot>,
     whole: Vec<(Expr, Scope)>,
     alternatives: bool,
-    /// Conjuncts of the MATCH's WHERE that may be pushed into elements.
+    /// Conjuncts of the MATCH's WHERE. Those of a legacy form belong to its elements.
     push: &'e mut Vec<Expr>,
-    ends: Vec<Arc<str>>,
-    selector: bool,
     legacy: bool,
     bound_before: BTreeSet<Arc<str>>,
     /// What earlier clauses bound.
@@ -68,13 +53,11 @@ struct Inner {
 }
 
 impl Binder<'_> {
-    pub(crate) fn patterns(&mut self, m: &Match, scope: &mut Scope, uses: &Uses) -> Bound {
+    pub(crate) fn patterns(&mut self, m: &Match, scope: &mut Scope) -> Bound {
         let mut rest = Vec::new();
         if let Some(f) = &m.filter {
             conjuncts(f, &mut rest);
         }
-        let order =
-            if self.set.rewrites.join_order { self.order(m, scope, &rest) } else { m.patterns.iter().collect() };
         self.lint_product(m, scope, &rest);
         for p in &m.patterns {
             self.lint_scan(p, scope, &rest);
@@ -87,70 +70,19 @@ impl Binder<'_> {
             }
         }
         let mut out = Vec::new();
-        let count = order.len();
-        for (i, p) in order.into_iter().enumerate() {
-            let mut others = BTreeSet::new();
-            for q in m.patterns.iter().filter(|q| !std::ptr::eq(*q, p)) {
-                others.extend(q.var.iter().map(|v| v.text.clone()));
-                uses::term_names(&q.term, &mut others);
-            }
-            let pattern = self.pattern(p, m, scope, &mut rest, uses, &others, &earlier, i + 1 == count);
-            out.push(pattern);
+        for p in &m.patterns {
+            out.push(self.pattern(p, m, scope, &mut rest, &earlier));
         }
         Bound { patterns: out, rest }
     }
 
-    /// Connected patterns first, the most selective one at the start.
-    fn order<'m>(&self, m: &'m Match, scope: &Scope, filter: &[Expr]) -> Vec<&'m PathPattern> {
-        let mut bound: BTreeSet<Arc<str>> = scope.keys().cloned().collect();
-        let mut left: Vec<&PathPattern> = m.patterns.iter().collect();
-        let mut out = Vec::new();
-        while !left.is_empty() {
-            let score = |p: &PathPattern| {
-                let ends = [p.term.first(), p.term.last()];
-                ends.into_iter()
-                    .flatten()
-                    .map(|e| match e {
-                        Element::Node(n) => {
-                            let f = &n.filler;
-                            let name = f.var.as_ref().map(|v| v.text.clone());
-                            let keyed = f.props.iter().any(|(n, _)| &*n.text == "id")
-                                || name.as_ref().is_some_and(|v| filter.iter().any(|c| key_of(c, v).is_some()));
-                            if name.is_some_and(|n| bound.contains(&n)) {
-                                4
-                            } else if keyed {
-                                3
-                            } else if !f.props.is_empty() || f.filter.is_some() {
-                                2
-                            } else {
-                                i32::from(f.label.is_some())
-                            }
-                        }
-                        _ => 0,
-                    })
-                    .max()
-                    .unwrap_or(0)
-            };
-            let best =
-                left.iter().enumerate().max_by_key(|(i, p)| (score(p), std::cmp::Reverse(*i))).map_or(0, |(i, _)| i);
-            let p = left.remove(best);
-            uses::term_names(&p.term, &mut bound);
-            out.push(p);
-        }
-        out
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "what surrounds one pattern of a MATCH")]
     fn pattern(
         &mut self,
         p: &PathPattern,
         m: &Match,
         scope: &mut Scope,
         push: &mut Vec<Expr>,
-        uses: &Uses,
-        others: &BTreeSet<Arc<str>>,
         earlier: &BTreeSet<Arc<str>>,
-        last: bool,
     ) -> Pattern {
         let bound_before: BTreeSet<Arc<str>> = scope.keys().cloned().collect();
         let path_slot = p.var.as_ref().map(|v| self.declare(v, VarKind::Path, scope, false));
@@ -164,11 +96,6 @@ impl Binder<'_> {
             pre.clone_from(&g.filter);
             term = g.alternatives.first().cloned().unwrap_or_default();
         }
-        let end_name = |e: Option<&Element>| match e {
-            Some(Element::Node(n)) => n.filler.var.as_ref().map(|v| v.text.clone()),
-            _ => None,
-        };
-        let ends: Vec<Arc<str>> = [end_name(term.first()), end_name(term.last())].into_iter().flatten().collect();
         if p.legacy {
             self.check_legacy(p, &term);
         }
@@ -182,8 +109,6 @@ impl Binder<'_> {
             whole: Vec::new(),
             alternatives: false,
             push,
-            ends,
-            selector: p.selector.is_some(),
             legacy: p.legacy,
             bound_before,
             earlier,
@@ -207,50 +132,27 @@ impl Binder<'_> {
         self.infer(&tree, &b.elems, scope, p);
         let post: Vec<CExpr> =
             std::mem::take(&mut b.whole).iter().map(|(e, s)| self.boolean(e, &with(scope, s))).collect();
-        let mut rest_names = BTreeSet::new();
-        b.push.iter().for_each(|e| uses::expr_names(e, &mut rest_names));
-        let outside = |n: &Arc<str>| uses.uses(n) || rest_names.contains(n) || others.contains(n);
-        let loose = quantified
-            && p.selector.is_none()
-            && p.mode.is_none()
-            && !m.optional
-            && is_long(&tree)
-            && p.var.as_ref().is_none_or(|v| !outside(&v.text))
-            && b.names.iter().filter(|n| !b.ends.contains(n)).all(|n| !outside(n));
-        let ends_only = self.set.rewrites.reachability
-            && quantified
-            && last
-            && uses.insensitive
-            && p.selector.is_none()
-            && p.mode.is_none()
-            && !m.optional
-            && post.is_empty()
-            && p.var.as_ref().is_none_or(|v| !outside(&v.text))
-            && b.names.iter().filter(|n| !b.ends.contains(n)).all(|n| !outside(n));
-        if loose && !ends_only && !uses.insensitive && self.nested == 0 {
-            self.lint_enumeration(p);
-        }
-        let first = self.end_elem(&tree, &b.elems, false);
-        let last_elem = self.end_elem(&tree, &b.elems, true);
-        let nfa = self.automaton(&tree, &b.elems, false, p.span);
-        let reversed = self.automaton(&tree, &b.elems, true, p.span);
         Pattern {
+            elems: b.elems,
+            tree,
+            quantified,
+            own_mode: p.mode.is_some(),
             selector: p.selector.filter(|s| *s != crate::ast::Selector::All),
             mode,
             shared_edges: !m.repeatable && p.mode != Some(PathMode::Walk),
             path_slot,
-            looks_back: nfa.looks_back(),
-            nfa,
-            reversed,
-            first,
-            last: last_elem,
+            looks_back: false,
+            nfa: Nfa::default(),
+            reversed: Nfa::default(),
+            first: Elem::default(),
+            last: Elem::default(),
             post,
             binds: b.binds,
             groups: b.groups.into_iter().map(|(_, s, e)| (s, e)).collect(),
             legacy: p.legacy,
             alternatives: b.alternatives,
-            ends_only,
-            reversible: self.set.rewrites.direction,
+            ends_only: false,
+            reversible: false,
             span: p.span,
         }
     }
@@ -467,13 +369,11 @@ impl Binder<'_> {
         if inner.is_none()
             && let Some(v) = &f.var
         {
-            // A legacy form's conditions are pre-filters by their meaning, not to be fast.
-            let may = (self.set.rewrites.push_filters || b.legacy) && (!b.selector || b.ends.contains(&v.text));
             let mut kept = Vec::new();
             for c in std::mem::take(b.push) {
                 let names = uses::variables(&c);
                 let alone = names.iter().all(|n| *n == v.text || b.bound_before.contains(n)) && names.contains(&v.text);
-                if may && alone && !has_subquery(&c) && !b.bound_before.contains(&v.text) {
+                if b.legacy && alone && !has_subquery(&c) && !b.bound_before.contains(&v.text) {
                     local.push(c);
                 } else {
                     kept.push(c);
@@ -482,19 +382,7 @@ impl Binder<'_> {
             *b.push = kept;
         }
         let own = f.var.as_ref().map(|v| v.text.clone());
-        // Where the schema has a property of that name, `id` isn't the key's.
-        let own_id = self.set.schema.is_open() || self.set.schema.node_prop("id").is_some();
         for c in local {
-            if edge.is_none()
-                && !own_id
-                && self.set.rewrites.key_lookup
-                && let Some(v) = &own
-                && let Some(k) = key_of(&c, v)
-                && uses::variables(k).iter().all(|n| b.bound_before.contains(n))
-            {
-                let key = self.expr(k, scope);
-                b.elems[number].key = Some(key);
-            }
             let names = uses::variables(&c);
             let foreign = |n: &Arc<str>| Some(n) != own.as_ref() && !b.bound_before.contains(n);
             match inner {
@@ -535,15 +423,6 @@ impl Binder<'_> {
                 kind: ExprKind::Cmp(CmpOp::Eq, Box::new(prop), Box::new(value.clone())),
                 span: (name.span.0, value.span.1),
             };
-            if &*name.text == "id"
-                && edge.is_none()
-                && !own_id
-                && self.set.rewrites.key_lookup
-                && names.iter().all(|n| b.bound_before.contains(n))
-            {
-                let key = self.expr(value, scope);
-                b.elems[number].key = Some(key);
-            }
             let foreign = names.iter().any(|n| !b.bound_before.contains(n));
             if foreign && inner.is_none() {
                 b.whole.push((cmp, with));
@@ -752,17 +631,4 @@ fn has_subquery(e: &Expr) -> bool {
     let mut found = false;
     e.walk(&mut |x| found |= matches!(x.kind, ExprKind::Exists(_) | ExprKind::Count(_) | ExprKind::Value(_)));
     found
-}
-
-/// The value in `v.id = value`.
-fn key_of<'e>(c: &'e Expr, v: &str) -> Option<&'e Expr> {
-    let ExprKind::Cmp(CmpOp::Eq, a, b) = &c.kind else { return None };
-    let is_id = |e: &Expr| matches!(&e.kind, ExprKind::Prop(base, n) if &*n.text == "id" && matches!(&base.kind, ExprKind::Var(x) if **x == *v));
-    if is_id(a) {
-        Some(b)
-    } else if is_id(b) {
-        Some(a)
-    } else {
-        None
-    }
 }

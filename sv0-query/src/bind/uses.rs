@@ -3,82 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Scope, Where};
-use crate::ast::{Clause, Element, Expr, ExprKind, Filler, Linear, Match, Projection, Term};
+use super::Scope;
+use crate::ast::{Clause, Element, Expr, ExprKind, Filler, Match, Projection, Term};
 use crate::plan::AGGREGATES;
-
-/// What is used behind a clause.
-pub(crate) struct Uses {
-    /// Names that later clauses use; `None` if all may be (`*`).
-    pub later: Option<BTreeSet<Arc<str>>>,
-    /// How often a row comes doesn't matter to what follows.
-    pub insensitive: bool,
-}
-
-impl Uses {
-    /// What follows clause `i`.
-    pub(crate) fn after(l: &Linear, i: usize, place: Where) -> Self {
-        let mut names = BTreeSet::new();
-        let mut star = false;
-        let mut insensitive = place == Where::Exists;
-        let mut decided = false;
-        for c in &l.clauses[i + 1..] {
-            match c {
-                Clause::Match(m) => match_names(m, &mut names),
-                // Whatever stands in there may use every name.
-                Clause::Optional(_) | Clause::Call(_) => star = true,
-                Clause::Use(_) => {}
-                Clause::Filter(e) => expr_names(e, &mut names),
-                Clause::Let(items) => items.iter().for_each(|(_, e)| expr_names(e, &mut names)),
-                Clause::For { list, .. } => expr_names(list, &mut names),
-                Clause::With(p, f) => {
-                    projection_names(p, &mut names, &mut star);
-                    f.iter().for_each(|e| expr_names(e, &mut names));
-                    if !decided {
-                        insensitive = set_like(p);
-                        decided = true;
-                    }
-                }
-                Clause::Return(p) => {
-                    projection_names(p, &mut names, &mut star);
-                    if !decided && place != Where::Exists {
-                        insensitive = set_like(p);
-                        decided = true;
-                    }
-                }
-            }
-        }
-        Self { later: (!star).then_some(names), insensitive }
-    }
-
-    pub(crate) fn uses(&self, name: &str) -> bool {
-        self.later.as_ref().is_none_or(|n| n.contains(name))
-    }
-}
-
-/// Whether a projection's result is the same for a bag of rows and for its set.
-fn set_like(p: &Projection) -> bool {
-    let mut calls = Vec::new();
-    for i in &p.items {
-        i.expr.walk(&mut |e| {
-            if let ExprKind::Call { name, distinct, .. } = &e.kind
-                && is_aggregate(name)
-            {
-                calls.push(*distinct || matches!(&**name, "min" | "max"));
-            }
-        });
-    }
-    for s in &p.order {
-        s.expr.walk(&mut |e| {
-            if let ExprKind::Call { name, .. } = &e.kind
-                && is_aggregate(name)
-            {
-                calls.push(false);
-            }
-        });
-    }
-    if calls.is_empty() { p.distinct || p.group_by.is_some() } else { calls.iter().all(|c| *c) }
-}
 
 pub(crate) fn is_aggregate(name: &str) -> bool {
     AGGREGATES.iter().any(|(n, _)| *n == name)

@@ -523,10 +523,10 @@ impl<'a, G: GraphView> Exec<'a, G> {
         let mut any = false;
         let mut used: FxHashSet<EdgeId> = FxHashSet::default();
         let flow = self.patterns(m, 0, row, &mut used, &mut |r| {
-            if let Some(f) = &m.filter
-                && self.eval(f, r)?.truth() != Some(true)
-            {
-                return GO;
+            for f in &m.filter {
+                if self.eval(f, r)?.truth() != Some(true) {
+                    return GO;
+                }
             }
             any = true;
             sink(r)

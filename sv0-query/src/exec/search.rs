@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use rustc_hash::FxHashSet;
-use sv0_graph::{Direction, EdgeId, GraphView, NodeType};
+use sv0_graph::{Direction, EdgeId, GraphView};
 
 use super::{Exec, Flow, GO, Row};
 use crate::ast::{PathMode, Selector};
 use crate::diag::QueryError;
-use crate::plan::{CLabel, Elem, Move, Nfa, Pattern};
+use crate::plan::{Elem, Move, Nfa, Pattern};
 use crate::val::{PathVal, Val};
 
 mod ordered;
@@ -138,7 +138,7 @@ impl<G: GraphView> Exec<'_, G> {
             out.sort_unstable();
             return Ok(out.into());
         }
-        let ty = e.label.as_ref().and_then(one_type);
+        let ty = e.label.as_ref().and_then(crate::plan::one_type);
         self.candidates(graph, ty)
     }
 
@@ -479,15 +479,5 @@ impl<G: GraphView> Exec<'_, G> {
             }
         }
         k
-    }
-}
-
-/// The one type that all nodes with these labels have, if the labels say so. Kinds are an open vocabulary: they don't.
-fn one_type(l: &CLabel) -> Option<NodeType> {
-    match l {
-        CLabel::Type(t) => Some(*t),
-        CLabel::And(a, b) => one_type(a).or_else(|| one_type(b)),
-        CLabel::Or(a, b) => one_type(a).filter(|t| one_type(b) == Some(*t)),
-        _ => None,
     }
 }

@@ -1,10 +1,10 @@
 //! Label inference: which types can stand where, by the schema.
 
 use super::super::{Binder, Scope, VarKind, list};
-use super::{ALL_TYPES, Tree, flip};
+use super::{ALL_TYPES, flip};
 use crate::ast::PathPattern;
 use crate::diag::{Code, Diagnostic};
-use crate::plan::{CLabel, Elem};
+use crate::plan::{CLabel, Elem, Tree};
 use sv0_graph::{Direction, EdgeTypeId, NodeType};
 
 #[derive(Clone, Copy)]

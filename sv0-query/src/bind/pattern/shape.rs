@@ -1,7 +1,7 @@
 //! What a pattern's shape says.
 
-use super::Tree;
 use crate::ast::{Element, Term};
+use crate::plan::Tree;
 
 pub(super) fn is_quantified(t: &Term) -> bool {
     t.iter().any(|e| match e {
@@ -16,15 +16,6 @@ pub(super) fn is_unbounded(t: &Tree) -> bool {
         Tree::Node(_) | Tree::Edge(_) => false,
         Tree::Seq(ts) | Tree::Alt(ts) => ts.iter().any(is_unbounded),
         Tree::Repeat { inner, max, .. } => max.is_none() || is_unbounded(inner),
-    }
-}
-
-/// Whether a pattern may take many hops.
-pub(super) fn is_long(t: &Tree) -> bool {
-    match t {
-        Tree::Node(_) | Tree::Edge(_) => false,
-        Tree::Seq(ts) | Tree::Alt(ts) => ts.iter().any(is_long),
-        Tree::Repeat { inner, max, .. } => max.is_none_or(|m| m > 4) || is_long(inner),
     }
 }
 

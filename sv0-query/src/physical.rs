@@ -1,0 +1,155 @@
+//! The last step of planning: each pattern's automaton, forwards and backwards, from its elements as the rewrites left them.
+
+use sv0_graph::Direction;
+
+use crate::ast::Span;
+use crate::diag::{Code, Diagnostic};
+use crate::plan::{Elem, Move, Nfa, Pattern, Plan, Tree};
+use crate::rewrite::each_pattern;
+
+/// Automata beyond this many states aren't built.
+const MAX_STATES: usize = 20_000;
+
+/// Builds all automata of a plan; answers with what can't be built.
+pub(crate) fn build_all(plan: &mut Plan) -> Vec<Diagnostic> {
+    let (mut errors, mut states) = (Vec::new(), 0);
+    each_pattern(plan, &mut |p| {
+        p.first = end(&p.tree, &p.elems, false);
+        p.last = end(&p.tree, &p.elems, true);
+        p.nfa = automaton(p, false, &mut states, &mut errors);
+        p.reversed = automaton(p, true, &mut states, &mut errors);
+        p.looks_back = p.nfa.looks_back();
+    });
+    errors
+}
+
+/// The node element at an end; one that any node fits where there is none.
+fn end(t: &Tree, elems: &[Elem], last: bool) -> Elem {
+    let at = match t {
+        Tree::Node(i) => Some(i),
+        Tree::Seq(ts) => match if last { ts.last() } else { ts.first() } {
+            Some(Tree::Node(i)) => Some(i),
+            _ => None,
+        },
+        _ => None,
+    };
+    at.map_or_else(Elem::default, |i| elems[*i].clone())
+}
+
+fn automaton(p: &Pattern, reversed: bool, states: &mut usize, errors: &mut Vec<Diagnostic>) -> Nfa {
+    let mut nfa = Nfa { elems: p.elems.clone(), moves: vec![Vec::new()], start: 0, accept: 0 };
+    if reversed {
+        for e in &mut nfa.elems {
+            e.steps.iter_mut().for_each(|(_, d)| *d = flip(*d));
+            e.steps.sort_unstable();
+        }
+    }
+    let mut ok = *states <= 3 * MAX_STATES;
+    nfa.accept = build(&p.tree, &mut nfa.moves, 0, reversed, &mut ok);
+    *states += nfa.moves.len();
+    if !ok {
+        errors.push(too_long(p.span));
+    }
+    nfa
+}
+
+fn too_long(span: Span) -> Diagnostic {
+    let m = format!("the quantifiers unroll to more than {MAX_STATES} steps");
+    Diagnostic::new(Code::Pattern, span, m).help("lower the bound, or leave it out")
+}
+
+fn flip(d: Direction) -> Direction {
+    match d {
+        Direction::Out => Direction::In,
+        Direction::In => Direction::Out,
+    }
+}
+
+fn build(t: &Tree, moves: &mut Vec<Vec<Move>>, from: usize, rev: bool, ok: &mut bool) -> usize {
+    if moves.len() > MAX_STATES {
+        *ok = false;
+        return from;
+    }
+    fn state(moves: &mut Vec<Vec<Move>>) -> usize {
+        moves.push(Vec::new());
+        moves.len() - 1
+    }
+    let eps = |to: usize| Move::Eps { to, reset: Vec::new(), check: None };
+    match t {
+        Tree::Node(elem) => {
+            let to = state(moves);
+            moves[from].push(Move::Node { elem: *elem, to });
+            to
+        }
+        Tree::Edge(elem) => {
+            let to = state(moves);
+            moves[from].push(Move::Edge { elem: *elem, to });
+            to
+        }
+        Tree::Seq(ts) => {
+            let mut at = from;
+            if rev {
+                for t in ts.iter().rev() {
+                    at = build(t, moves, at, rev, ok);
+                }
+            } else {
+                for t in ts {
+                    at = build(t, moves, at, rev, ok);
+                }
+            }
+            at
+        }
+        Tree::Alt(ts) => {
+            let end = state(moves);
+            for t in ts {
+                let s = state(moves);
+                moves[from].push(eps(s));
+                let e = build(t, moves, s, rev, ok);
+                moves[e].push(eps(end));
+            }
+            end
+        }
+        Tree::Repeat { inner, min, max, reset, check, .. } => {
+            let once = |moves: &mut Vec<Vec<Move>>, at: usize, ok: &mut bool| {
+                let body = state(moves);
+                moves[at].push(Move::Eps { to: body, reset: reset.clone(), check: None });
+                let end = build(inner, moves, body, rev, ok);
+                let out = state(moves);
+                moves[end].push(Move::Eps { to: out, reset: Vec::new(), check: check.clone() });
+                out
+            };
+            let mut at = from;
+            for _ in 0..*min {
+                at = once(moves, at, ok);
+                if !*ok {
+                    return at;
+                }
+            }
+            match max {
+                None => {
+                    let hub = state(moves);
+                    moves[at].push(eps(hub));
+                    let body = state(moves);
+                    moves[hub].push(Move::Eps { to: body, reset: reset.clone(), check: None });
+                    let end = build(inner, moves, body, rev, ok);
+                    moves[end].push(Move::Eps { to: hub, reset: Vec::new(), check: check.clone() });
+                    let out = state(moves);
+                    moves[hub].push(eps(out));
+                    out
+                }
+                Some(n) => {
+                    let out = state(moves);
+                    moves[at].push(eps(out));
+                    for _ in *min..*n {
+                        at = once(moves, at, ok);
+                        moves[at].push(eps(out));
+                        if !*ok {
+                            break;
+                        }
+                    }
+                    out
+                }
+            }
+        }
+    }
+}
