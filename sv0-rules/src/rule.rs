@@ -123,6 +123,13 @@ pub struct Rule {
     pub(crate) prepared_requires: Vec<Prepared>,
 }
 
+impl Rule {
+    /// What is doubtful about its queries: products, scans of everything, paths listed where reaching them would do.
+    pub fn warnings(&self) -> impl Iterator<Item = &sv0_query::Diagnostic> {
+        self.prepared.iter().chain(&self.prepared_requires).flat_map(|p| &p.warnings)
+    }
+}
+
 /// A step that reduces the risk.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -106,7 +106,19 @@ fn indent(s: &str) -> String {
 
 pub(crate) fn lint(a: &RulesArgs) -> Result<ExitCode, Failure> {
     let pack = pack(&a.dirs, &Schema::canonical())?;
-    output::note(&format!("{} rules, nothing to object to", pack.rules.len()));
+    let mut doubts = 0;
+    for r in &pack.rules {
+        for w in r.warnings() {
+            doubts += 1;
+            output::note(&format!("warning: {}: {}", output::clean(&r.id), output::clean(&w.to_string())));
+        }
+    }
+    let found = match doubts {
+        0 => "nothing to object to".to_owned(),
+        1 => "1 warning".to_owned(),
+        n => format!("{n} warnings"),
+    };
+    output::note(&format!("{} rules, {found}", pack.rules.len()));
     Ok(ExitCode::SUCCESS)
 }
 

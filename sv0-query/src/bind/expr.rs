@@ -44,6 +44,9 @@ impl Binder<'_> {
     }
 
     pub(crate) fn expr(&mut self, e: &Expr, scope: &Scope) -> CExpr {
+        if self.full() {
+            return CExpr::Const(Val::Null);
+        }
         if !self.aliases.is_empty()
             && matches!(e.kind, ExprKind::Prop(..))
             && let Some((_, slot)) = self.aliases.iter().find(|(t, _)| *t == self.text_of(e.span))
@@ -574,7 +577,7 @@ impl Binder<'_> {
                 if (self.set.known_label)(&n.text) {
                     return CLabel::Or(Box::new(CLabel::Kind(n.text.clone())), Box::new(CLabel::Tag(n.text.clone())));
                 }
-                if !self.set.lenient {
+                if !self.set.lenient && !self.full() {
                     let types = sv0_graph::NodeType::ALL.iter().map(|t| t.name());
                     let tags = schema.tags().iter().map(String::as_str);
                     let near = Schema::nearest(&n.text, types.chain(tags).chain(kinds().map(String::as_str)));
@@ -645,7 +648,7 @@ impl Binder<'_> {
     }
 
     pub(crate) fn unknown_edge_type(&mut self, n: &Name) {
-        if self.set.lenient {
+        if self.set.lenient || self.full() {
             return;
         }
         let types = self.set.schema.edge_types().iter().map(|t| t.name.as_str());

@@ -111,6 +111,9 @@ pub(crate) struct Binder<'a> {
     nested: usize,
 }
 
+/// How many errors are told at once.
+const MAX_ERRORS: usize = 50;
+
 /// Binds a query.
 pub(crate) fn bind(q: &Query, text: &str, set: &Settings<'_>) -> (Plan, Vec<Diagnostic>, Vec<Diagnostic>) {
     let mut b = Binder {
@@ -164,7 +167,14 @@ pub(crate) enum Where {
 
 impl Binder<'_> {
     pub(crate) fn error(&mut self, d: Diagnostic) {
-        self.errors.push(d);
+        if !self.full() {
+            self.errors.push(d);
+        }
+    }
+
+    /// So many errors that more help nobody: what is left isn't looked at.
+    pub(crate) fn full(&self) -> bool {
+        self.errors.len() >= MAX_ERRORS
     }
 
     pub(crate) fn slot(&mut self) -> Slot {

@@ -60,6 +60,9 @@ pub(super) fn guard(text: &str) -> Result<(), QueryError> {
     Ok(())
 }
 
+/// Words that are never names.
+const RESERVED: [&str; 7] = ["TRUE", "FALSE", "NULL", "AND", "OR", "XOR", "NOT"];
+
 /// The error of a text that can't go on as it does from here.
 pub(super) fn unexpected(text: &str, at: usize, expected: &[&str]) -> QueryError {
     let rest = text.get(at..).unwrap_or("");
@@ -121,6 +124,11 @@ pub(super) fn unexpected(text: &str, at: usize, expected: &[&str]) -> QueryError
     }
     if rest.starts_with('{') {
         return unsupported("a map here", "return the values as columns of their own");
+    }
+    if RESERVED.contains(&&*word) && expected.contains(&"a name") {
+        let m = format!("`{found}` is a word of the language, not a name");
+        let help = format!("quote it: `` `{found}` ``");
+        return QueryError::one(Diagnostic::new(Code::ReservedName, span, m).help(help));
     }
     let mut expected = expected.to_vec();
     // What stands for many says more than keywords do, and these more than signs.

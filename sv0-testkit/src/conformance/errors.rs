@@ -77,7 +77,7 @@ fn codes(kind: &str, detail: &str) -> Codes {
         "InvalidRelationshipPattern" => &[C::Syntax, C::Unsupported, C::Pattern],
         "InvalidClauseComposition" => &[C::Syntax, C::NotAQuery, C::Unsupported, C::Columns],
         // A pattern where a value must stand is refused by what it is in, not by the grammar.
-        "UnexpectedSyntax" => &[C::Syntax, C::NotAQuery, C::Unsupported, C::Type, C::Pattern],
+        "UnexpectedSyntax" => &[C::Syntax, C::ReservedName, C::NotAQuery, C::Unsupported, C::Type, C::Pattern],
         "InvalidParameterUse" => &[C::Syntax, C::Unsupported, C::Parameter],
         "MissingParameter" => &[C::Parameter],
         "NoExpressionAlias" => &[C::Syntax, C::Columns],
