@@ -112,8 +112,8 @@ class R:
             rows = self.ask("MATCH (i:identity) RETURN i.system, i.status, count(*) AS n")
             return ans(len(rows), sum(r[2] ** 2 for r in rows))
         if name == "Q13b":
-            rows = self.ask(f"MATCH (i:identity)-[:{A}]->{{1,8}}(r:resource) RETURN i.nid AS nid, count(DISTINCT r) AS radius "
-                            "ORDER BY radius DESC, nid LIMIT 20")
+            rows = self.ask(f"MATCH (i:identity)-[:{A}]->{{1,8}}(r:resource) RETURN i, count(DISTINCT r) AS radius "
+                            "ORDER BY radius DESC, i.nid LIMIT 20 NEXT RETURN i.nid AS nid, radius")
             return ans(sum(r[1] for r in rows), sum(r[0] for r in rows))
         raise ValueError(name)
 

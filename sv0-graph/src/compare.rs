@@ -231,6 +231,13 @@ impl GraphView for Graph {
         either!(self, g => g.nodes(ty))
     }
 
+    fn topology(&self, steps: &[(EdgeTypeId, Direction)]) -> Result<Option<crate::store::Topology<'_>>, GraphError> {
+        match self {
+            Self::Snapshot(s) => GraphView::topology(s, steps),
+            Self::Compared(_) => Ok(None),
+        }
+    }
+
     fn node_type(&self, node: u32) -> Option<NodeType> {
         either!(self, g => g.node_type(node))
     }

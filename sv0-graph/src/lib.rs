@@ -39,8 +39,9 @@ pub use compare::{Compared, Graph};
 pub use key::NodeKey;
 pub use schema::{EdgeClass, EdgeTypeId, Flow, NodeType, PropId, PropType, Schema, TypeGroup};
 pub use store::{
-    ChangeCounts, ChangeSet, Commit, Compacted, Diff, EdgeChange, Keep, Layout, NodeChanges, SectionPlace, SectionSize,
-    Snapshot, SnapshotInfo, SourceInfo, Store, StoreError, StoreInfo, Transaction, Trust, TypeStatistics, VerifyReport,
+    Adjacency, ChangeCounts, ChangeSet, Commit, Compacted, Diff, EdgeChange, Keep, Layout, NodeChanges, SectionPlace,
+    SectionSize, Snapshot, SnapshotInfo, SourceInfo, Store, StoreError, StoreInfo, Topology, Transaction, Trust,
+    TypeStatistics, VerifyReport,
 };
 pub use value::Value;
 pub use view::{Change, Direction, EdgeId, EdgeRef, GraphError, GraphView};

@@ -139,6 +139,14 @@ pub trait GraphView {
     /// The view's time (the newest observation), microseconds since 1970, UTC.
     fn time(&self) -> i64;
 
+    /// The neighbours along some steps as arrays, where the view has them.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn topology(&self, _steps: &[(EdgeTypeId, Direction)]) -> Result<Option<crate::store::Topology<'_>>, GraphError> {
+        Ok(None)
+    }
+
     /// How many nodes of a type there are, or in all, where that is known without counting.
     fn node_count(&self, _ty: Option<NodeType>) -> Option<u64> {
         None

@@ -7,6 +7,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::plan::{Elem, Move, Nfa, Pattern, Plan, Tree};
 use crate::rewrite::each_pattern;
 
+mod chain;
+
 /// Automata beyond this many states aren't built.
 const MAX_STATES: usize = 20_000;
 
@@ -19,6 +21,8 @@ pub(crate) fn build_all(plan: &mut Plan) -> Vec<Diagnostic> {
         p.nfa = automaton(p, false, &mut states, &mut errors);
         p.reversed = automaton(p, true, &mut states, &mut errors);
         p.looks_back = p.nfa.looks_back();
+        p.chain = chain::chain(p);
+        p.hop = chain::only_hop(p);
     });
     errors
 }

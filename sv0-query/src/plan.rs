@@ -153,9 +153,32 @@ pub(crate) struct Pattern {
     /// What holds at one place depends on what was bound at another: conditions over an iteration, variables that stand
     /// twice.
     pub looks_back: bool,
+    /// Where only the ends matter and nothing else stands against it: the hops between sets of nodes.
+    pub chain: Option<Chain>,
+    /// Where the whole pattern is one quantified edge between two nodes and nothing is asked of the way: shortest paths between
+    /// two known nodes.
+    pub hop: Option<ChainHop>,
     /// Whether enumeration may start at the other end.
     pub reversible: bool,
     pub span: Span,
+}
+
+/// A pattern as hops between stations.
+#[derive(Debug, Clone)]
+pub(crate) struct Chain {
+    /// One more than hops: the node elements that stand there, if any.
+    pub stations: Vec<Option<usize>>,
+    pub hops: Vec<ChainHop>,
+    /// By station: whether it asks the same of a node each time.
+    pub stable: Vec<bool>,
+}
+
+/// One hop along an edge element, at least and at most so often; `min` is 0 or 1.
+#[derive(Debug, Clone)]
+pub(crate) struct ChainHop {
+    pub elem: usize,
+    pub min: u32,
+    pub max: Option<u32>,
 }
 
 #[derive(Debug, Clone, Default)]

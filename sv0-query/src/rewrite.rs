@@ -23,7 +23,7 @@ mod keys;
 mod order;
 mod push;
 mod reach;
-mod slots;
+pub(crate) mod slots;
 mod stop;
 
 /// What passes may ask.

@@ -37,6 +37,7 @@ mod merged;
 mod pages;
 mod snapshot;
 mod statistics;
+mod topology;
 mod verify;
 pub(crate) mod write;
 
@@ -50,9 +51,10 @@ pub use compact::{Compacted, Keep};
 pub use diff::{Diff, EdgeChange, NodeChanges};
 pub use error::StoreError;
 pub(crate) use format::{edge_column, node_column};
-pub(crate) use snapshot::{Candidate, edge_id, edge_parts, group};
+pub(crate) use snapshot::{Candidate, edge_id, edge_parts, group, row};
 pub use snapshot::{Snapshot, SnapshotInfo, SourceInfo};
 pub use statistics::TypeStatistics;
+pub use topology::{Adjacency, Topology};
 pub use verify::VerifyReport;
 
 use crate::batch::GraphBatch;

@@ -746,6 +746,10 @@ impl GraphView for Snapshot {
         Ok(self.0.expand(node, ty, dir, f)?)
     }
 
+    fn topology(&self, steps: &[(EdgeTypeId, Direction)]) -> Result<Option<super::Topology<'_>>, GraphError> {
+        Ok(Some(Snapshot::topology(self, steps)?))
+    }
+
     fn edge(&self, edge: EdgeId) -> Result<EdgeRef, GraphError> {
         Ok(self.0.edge(edge)?)
     }

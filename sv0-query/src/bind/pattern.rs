@@ -142,6 +142,8 @@ impl Binder<'_> {
             shared_edges: !m.repeatable && p.mode != Some(PathMode::Walk),
             path_slot,
             looks_back: false,
+            chain: None,
+            hop: None,
             nfa: Nfa::default(),
             reversed: Nfa::default(),
             first: Elem::default(),

@@ -2,9 +2,9 @@
 //! to what stands behind it.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 
+use std::collections::HashSet;
 use sv0_graph::GraphView;
 
 use super::{Exec, Flow, GO, Row, finished};

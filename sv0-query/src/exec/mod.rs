@@ -102,6 +102,9 @@ type Members = HashMap<usize, Option<(HashSet<Vec<u8>>, bool)>>;
 /// Live nodes by graph and type.
 type Candidates = HashMap<(u8, Option<NodeType>), Rc<Vec<u32>>>;
 
+/// Searches along chains, by the place of their pattern and by graph.
+type Reaches<'g> = HashMap<(usize, u8), search::reach::Reach<'g>>;
+
 pub(crate) struct Exec<'a, G> {
     pub plan: &'a Plan,
     pub graphs: &'a [&'a G],
@@ -125,6 +128,8 @@ pub(crate) struct Exec<'a, G> {
     /// By operator: what it did.
     profile: Option<RefCell<HashMap<usize, Measured>>>,
     frontier: Cell<u64>,
+    /// By pattern and graph: what searches along its chain share.
+    reaches: RefCell<Reaches<'a>>,
 }
 
 impl<'a, G: GraphView> Exec<'a, G> {
@@ -154,6 +159,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
             truncated: RefCell::default(),
             profile: None,
             frontier: Cell::new(0),
+            reaches: RefCell::default(),
         }
     }
 

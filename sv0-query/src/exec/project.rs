@@ -3,9 +3,11 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
+use rustc_hash::FxHashSet;
+
 use sv0_graph::GraphView;
 
-use super::{Exec, GO, Row, finished};
+use super::{Exec, GO, Row};
 use crate::diag::{Code, QueryError};
 use crate::plan::{AggKind, Aggregate, CExpr, Op, Project};
 use crate::val::Val;
@@ -17,11 +19,20 @@ struct Running {
     best: Val,
     items: Vec<Val>,
     seen: HashSet<Vec<u8>>,
+    /// Nodes that were seen, by graph and id.
+    nodes: FxHashSet<u64>,
 }
 
 impl Running {
     fn new() -> Self {
-        Self { count: 0, sum: Val::Int(0), best: Val::Null, items: Vec::new(), seen: HashSet::new() }
+        Self {
+            count: 0,
+            sum: Val::Int(0),
+            best: Val::Null,
+            items: Vec::new(),
+            seen: HashSet::new(),
+            nodes: FxHashSet::default(),
+        }
     }
 }
 
@@ -49,27 +60,34 @@ impl<G: GraphView> Exec<'_, G> {
         if let Some(g) = &p.grouping {
             let mut index: HashMap<Vec<u8>, usize> = HashMap::new();
             let mut groups: Vec<GroupRow> = Vec::new();
+            let (mut key, mut before_key, mut before_at) = (Vec::new(), Vec::new(), 0);
             let flow = self.stream_all(before, input, &mut |r| {
-                let mut key = Vec::new();
+                key.clear();
                 for (slot, e) in &g.keys {
                     let v = self.eval(e, r)?;
                     self.reads(&v)?;
                     v.group_key(&mut key);
                     r[*slot] = v;
                 }
-                let i = match index.get(&key) {
-                    Some(i) => *i,
+                let there =
+                    if g.keys.is_empty() { (!groups.is_empty()).then_some(0) } else { index.get(&key).copied() };
+                let i = match there {
+                    Some(i) => i,
                     None => {
                         *held += self.hold(r, g.keys.iter().map(|k| k.0))?;
                         let bytes = (g.aggregates.len() * 2 * size_of::<Running>() + 2 * key.len() + 64) as u64;
                         self.charge(bytes)?;
                         *held += bytes;
-                        index.insert(key, groups.len());
+                        index.insert(key.clone(), groups.len());
                         let running = g.aggregates.iter().map(|_| Running::new()).collect();
                         groups.push(GroupRow { row: r.clone(), running });
                         groups.len() - 1
                     }
                 };
+                if i != before_at || groups.len() == 1 {
+                    before_at = i;
+                    before_key.clone_from(&key);
+                }
                 for (a, state) in g.aggregates.iter().zip(&mut groups[i].running) {
                     *held += self.accumulate(a, state, r)?;
                 }
@@ -188,16 +206,14 @@ impl<G: GraphView> Exec<'_, G> {
         row: &mut Row,
         keys: Option<&Vec<(usize, CExpr)>>,
     ) -> Result<(), QueryError> {
-        let mut values = Vec::with_capacity(p.items.len());
+        // Each column has a slot of its own that no other reads.
         for (slot, e) in &p.items {
-            let v = match keys.and_then(|k| k.iter().find(|(s, _)| s == slot)) {
-                Some(_) => row[*slot].clone(),
-                None => self.eval(e, row)?,
-            };
-            values.push((*slot, v));
-        }
-        for (slot, v) in values {
-            row[slot] = finished(&v);
+            if keys.is_none_or(|k| k.iter().all(|(s, _)| s != slot)) {
+                let v = self.eval(e, row)?;
+                row[*slot] = if matches!(v, Val::Unset) { Val::Null } else { v };
+            } else if matches!(row[*slot], Val::Unset) {
+                row[*slot] = Val::Null;
+            }
         }
         Ok(())
     }
@@ -214,7 +230,12 @@ impl<G: GraphView> Exec<'_, G> {
             return Ok(0);
         }
         let mut bytes = 0;
-        if a.distinct {
+        if let (true, Val::Node(g, n)) = (a.distinct, &v) {
+            bytes += 32;
+            if !s.nodes.insert(u64::from(*g) << 32 | u64::from(*n)) {
+                return Ok(0);
+            }
+        } else if a.distinct {
             let mut key = Vec::new();
             self.reads(&v)?;
             v.group_key(&mut key);

@@ -13,7 +13,9 @@ use crate::diag::QueryError;
 use crate::plan::{Elem, Move, Nfa, Pattern};
 use crate::val::{PathVal, Val};
 
+mod between;
 mod ordered;
+pub(super) mod reach;
 mod shortest;
 
 type Used = FxHashSet<EdgeId>;
@@ -79,6 +81,12 @@ struct Dfs<'p> {
 impl<G: GraphView> Exec<'_, G> {
     pub(super) fn find_paths(&self, p: &Pattern, graph: u8, row: &mut Row, used: &mut Used, sink: Sink<'_>) -> Flow {
         let forward = self.starts(&p.first, graph, row)?;
+        if let Some(chain) = &p.chain
+            && used.is_empty()
+            && let Some(flow) = self.reach(p, chain, graph, &forward, row, used, sink)?
+        {
+            return Ok(flow);
+        }
         if let Some(selector) = p.selector.or(p.ends_only.then_some(Selector::Shortest(1))) {
             for start in forward.iter() {
                 if self.select(p, selector, graph, *start, row, used, sink)?.is_break() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Context, Place, slots};
 use crate::diag::{Code, Diagnostic};
-use crate::plan::{AggKind, Linear, Op, Project, Slot, Tree};
+use crate::plan::{AggKind, CExpr, Linear, Op, Project, Slot, Tree};
 
 pub(super) fn run(l: &mut Linear, place: Place, _: &mut Context<'_>) {
     for i in 0..l.ops.len() {
@@ -15,6 +15,36 @@ pub(super) fn run(l: &mut Linear, place: Place, _: &mut Context<'_>) {
         {
             p.ends_only = p.post.is_empty();
         }
+    }
+    distinct_pairs(l);
+}
+
+/// Pairs of ends come once each: where both are columns, no row comes twice.
+fn distinct_pairs(l: &mut Linear) {
+    let Some((Op::Match(m), rest)) = l.ops.split_first_mut() else { return };
+    let [p] = m.patterns.as_slice() else { return };
+    if !p.ends_only {
+        return;
+    }
+    let ends = slots::ends(&p.tree).map(|e| e.and_then(|e| p.elems[e].slot));
+    // A filter takes rows away and changes none.
+    let Some(Op::Project(project)) = rest.iter_mut().find(|o| !matches!(o, Op::Filter(_))) else { return };
+    let is = |e: &CExpr, s: Slot| matches!(e, CExpr::Slot(c) if *c == s);
+    let column = |s: Slot| project.items.iter().any(|(_, e)| is(e, s));
+    // Nor does an end within the group of the other.
+    if let Some(g) = &mut project.grouping {
+        for (own, other) in [(ends[0], ends[1]), (ends[1], ends[0])] {
+            if let (Some(own), Some(other)) = (own, other)
+                && g.keys.iter().any(|(_, e)| is(e, own))
+            {
+                for a in g.aggregates.iter_mut().filter(|a| a.arg.as_ref().is_some_and(|e| is(e, other))) {
+                    a.distinct = false;
+                }
+            }
+        }
+    }
+    if project.grouping.is_none() && ends.iter().all(|e| e.is_some_and(&column)) {
+        project.distinct = false;
     }
 }
 

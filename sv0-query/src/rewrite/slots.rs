@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::plan::{CExpr, Linear, Op, Pattern, Slot, Tree};
 
 /// Slots that an expression reads, those that its subqueries bind themselves included.
-pub(super) fn of_expr(e: &CExpr, out: &mut BTreeSet<Slot>) {
+pub(crate) fn of_expr(e: &CExpr, out: &mut BTreeSet<Slot>) {
     match e {
         CExpr::Slot(s) => _ = out.insert(*s),
         CExpr::Exists(s) | CExpr::Count(s) | CExpr::CountAtLeast(s, _) | CExpr::Value(s) => of_linear(&s.linear, out),

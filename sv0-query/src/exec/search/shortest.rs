@@ -35,6 +35,12 @@ impl<G: GraphView> Exec<'_, G> {
         if p.alternatives {
             return self.shortest_ordered(p, selector, graph, start, row, used, sink);
         }
+        if let Some(hop) = &p.hop
+            && used.is_empty()
+            && let Some(flow) = self.between(p, hop, all, graph, start, row, used, sink)?
+        {
+            return Ok(flow);
+        }
         self.bfs(p, selector, all, graph, start, row, used, sink)
     }
 

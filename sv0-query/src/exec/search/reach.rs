@@ -1,0 +1,266 @@
+//! Reachability for a set of nodes at a time: along a chain of hops, over the graph's own arrays.
+
+use std::ops::ControlFlow;
+
+use fixedbitset::FixedBitSet;
+use sv0_graph::{Adjacency, GraphView, Topology};
+
+use super::super::{Exec, Flow, GO, Row};
+use super::{Sink, Used};
+use crate::diag::QueryError;
+use crate::plan::{Chain, Pattern};
+use crate::val::Val;
+
+/// What searches along one chain share.
+pub(in super::super) struct Reach<'g> {
+    hops: Vec<Hop<'g>>,
+    /// Which nodes were tested at a station that asks the same of a node each time, and which passed.
+    known: Vec<(FixedBitSet, FixedBitSet)>,
+}
+
+struct Hop<'g> {
+    topology: Topology<'g>,
+    /// In one array, once much of it was visited.
+    merged: Option<Adjacency>,
+    visits: u64,
+    seen: FixedBitSet,
+    /// What stands in `seen`.
+    reached: Vec<u32>,
+}
+
+impl Hop<'_> {
+    fn forget(&mut self) {
+        if self.reached.len() > self.seen.len() / 64 {
+            self.seen.clear();
+        } else {
+            self.reached.iter().for_each(|n| self.seen.remove(*n as usize));
+        }
+        self.reached.clear();
+    }
+}
+
+impl<'a, G: GraphView> Exec<'a, G> {
+    /// All nodes at the far end of a chain. `None` where the graph has no arrays.
+    #[expect(clippy::too_many_arguments, reason = "a pattern, where it starts, and what the match so far is")]
+    pub(super) fn reach(
+        &self,
+        p: &Pattern,
+        chain: &Chain,
+        graph: u8,
+        starts: &[u32],
+        row: &mut Row,
+        used: &mut Used,
+        sink: Sink<'_>,
+    ) -> Result<Option<ControlFlow<()>>, QueryError> {
+        let place = (std::ptr::from_ref(p).addr(), graph);
+        // Taken out while it is at work.
+        let held = self.reaches.borrow_mut().remove(&place);
+        let mut reach = match held {
+            Some(r) => r,
+            None => match self.open_reach(p, chain, graph)? {
+                Some(r) => r,
+                None => return Ok(None),
+            },
+        };
+        let mut flow = GO;
+        for start in starts {
+            flow = self.reach_from(&mut reach, p, chain, graph, *start, row, used, sink);
+            reach.hops.iter_mut().for_each(Hop::forget);
+            if !matches!(flow, Ok(ControlFlow::Continue(()))) {
+                break;
+            }
+        }
+        self.reaches.borrow_mut().insert(place, reach);
+        flow.map(Some)
+    }
+
+    fn open_reach(&self, p: &Pattern, chain: &Chain, graph: u8) -> Result<Option<Reach<'a>>, QueryError> {
+        let (mut hops, mut ids) = (Vec::new(), 0);
+        for h in &chain.hops {
+            let Some(topology) = self.graph(graph).topology(&p.nfa.elems[h.elem].steps)? else { return Ok(None) };
+            ids = topology.ids();
+            self.charge(ids as u64 / 8)?;
+            hops.push(Hop {
+                topology,
+                merged: None,
+                visits: 0,
+                seen: FixedBitSet::with_capacity(ids),
+                reached: Vec::new(),
+            });
+        }
+        let set = || FixedBitSet::with_capacity(ids);
+        let known = chain.stations.iter().map(|_| (set(), set())).collect::<Vec<_>>();
+        self.charge((known.len() * ids / 4) as u64)?;
+        Ok(Some(Reach { hops, known }))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "as `reach`")]
+    fn reach_from(
+        &self,
+        reach: &mut Reach<'_>,
+        p: &Pattern,
+        chain: &Chain,
+        graph: u8,
+        start: u32,
+        row: &mut Row,
+        used: &mut Used,
+        sink: Sink<'_>,
+    ) -> Flow {
+        if !self.passes(reach, p, chain, 0, graph, start, row)? {
+            return GO;
+        }
+        let start_slot = p.first.slot.filter(|s| matches!(row[*s], Val::Unset));
+        if let Some(s) = start_slot {
+            row[s] = Val::Node(graph, start);
+        }
+        let flow = self.hops(reach, p, chain, graph, start, row, used, sink);
+        if let Some(s) = start_slot {
+            row[s] = Val::Unset;
+        }
+        flow
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "as `reach`")]
+    fn hops(
+        &self,
+        reach: &mut Reach<'_>,
+        p: &Pattern,
+        chain: &Chain,
+        graph: u8,
+        start: u32,
+        row: &mut Row,
+        used: &mut Used,
+        sink: Sink<'_>,
+    ) -> Flow {
+        let mut from = vec![start];
+        for (i, spec) in chain.hops.iter().enumerate() {
+            let last = i + 1 == chain.hops.len();
+            let mut passed: Vec<u32> = Vec::new();
+            // A node at the next station: on with it, or it's an end.
+            let mut arrive = |reach: &mut Reach<'_>, node: u32, row: &mut Row| -> Flow {
+                if !self.passes(reach, p, chain, i + 1, graph, node, row)? {
+                    return GO;
+                }
+                if last {
+                    return self.at_end(p, graph, node, row, used, sink);
+                }
+                passed.push(node);
+                GO
+            };
+            let mut level = from;
+            if spec.min == 0 {
+                for n in &level {
+                    let hop = &mut reach.hops[i];
+                    if !hop.seen.put(*n as usize) {
+                        hop.reached.push(*n);
+                        if arrive(reach, *n, row)?.is_break() {
+                            return Ok(ControlFlow::Break(()));
+                        }
+                    }
+                }
+            }
+            let mut depth = 0;
+            let mut next: Vec<u32> = Vec::new();
+            while !level.is_empty() && spec.max.is_none_or(|m| depth < m) {
+                depth += 1;
+                let hop = &mut reach.hops[i];
+                hop.visits += level.len() as u64;
+                if hop.merged.is_none() && hop.visits > hop.seen.len() as u64 / 4 {
+                    hop.merged = hop.topology.merged();
+                    self.charge(hop.merged.as_ref().map_or(0, Adjacency::bytes) as u64)?;
+                    hop.visits = 0;
+                }
+                let first = hop.reached.len();
+                for n in &level {
+                    let Hop { topology, merged, seen, reached, .. } = &mut *hop;
+                    let mut visit = |o: u32| {
+                        if !seen.put(o as usize) {
+                            reached.push(o);
+                        }
+                    };
+                    let touched = match merged {
+                        Some(a) => {
+                            let all = a.of(*n);
+                            all.iter().for_each(|o| visit(*o));
+                            all.len() as u64
+                        }
+                        None => topology.each(*n, &mut visit),
+                    };
+                    self.work(touched + 1)?;
+                }
+                next.clear();
+                next.extend(hop.reached.get(first..).unwrap_or(&[]));
+                self.note_frontier(next.len());
+                for n in &next {
+                    if arrive(reach, *n, row)?.is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+                std::mem::swap(&mut level, &mut next);
+            }
+            from = passed;
+            if from.is_empty() {
+                return GO;
+            }
+        }
+        GO
+    }
+
+    /// Tests a node at a station.
+    #[expect(clippy::too_many_arguments, reason = "as `reach`")]
+    fn passes(
+        &self,
+        reach: &mut Reach<'_>,
+        p: &Pattern,
+        chain: &Chain,
+        station: usize,
+        graph: u8,
+        node: u32,
+        row: &mut Row,
+    ) -> Result<bool, QueryError> {
+        let Some(elem) = chain.stations[station] else { return Ok(true) };
+        let e = &p.nfa.elems[elem];
+        if e.label.is_none() && e.filters.is_empty() && e.slot.is_none_or(|s| p.binds.contains(&s)) {
+            return Ok(true);
+        }
+        let stable = chain.stable[station];
+        let at = node as usize;
+        if stable && reach.known[station].0.contains(at) {
+            return Ok(reach.known[station].1.contains(at));
+        }
+        let mut undo = Vec::new();
+        let ok = self.test_node(e, graph, node, row, &mut undo);
+        Self::undo(row, &mut undo, 0);
+        let ok = ok?;
+        if stable {
+            reach.known[station].0.insert(at);
+            reach.known[station].1.set(at, ok);
+        }
+        Ok(ok)
+    }
+
+    /// Binds the far end and hands the row on.
+    fn at_end(&self, p: &Pattern, graph: u8, end: u32, row: &mut Row, used: &mut Used, sink: Sink<'_>) -> Flow {
+        let end_slot = p.last.slot.filter(|s| matches!(row[*s], Val::Unset));
+        if let Some(s) = end_slot {
+            row[s] = Val::Node(graph, end);
+        }
+        let mut nulls = 0u64;
+        for (i, s) in p.binds.iter().enumerate() {
+            if matches!(row[*s], Val::Unset) {
+                row[*s] = Val::Null;
+                nulls |= 1 << (i % 64);
+            }
+        }
+        let flow = sink(row, used);
+        for (i, s) in p.binds.iter().enumerate() {
+            if nulls >> (i % 64) & 1 == 1 {
+                row[*s] = Val::Unset;
+            }
+        }
+        if let Some(s) = end_slot {
+            row[s] = Val::Unset;
+        }
+        flow
+    }
+}
