@@ -150,6 +150,8 @@ pub(crate) struct Pattern {
     pub alternatives: bool,
     /// Only ends matter and how often doesn't: one witness per pair of ends.
     pub ends_only: bool,
+    /// Of the far ends only the number is used: one row stands for all of a start.
+    pub tally: bool,
     /// What holds at one place depends on what was bound at another: conditions over an iteration, variables that stand
     /// twice.
     pub looks_back: bool,

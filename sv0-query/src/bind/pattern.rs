@@ -154,6 +154,7 @@ impl Binder<'_> {
             legacy: p.legacy,
             alternatives: b.alternatives,
             ends_only: false,
+            tally: false,
             reversible: false,
             span: p.span,
         }

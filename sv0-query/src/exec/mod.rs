@@ -128,6 +128,8 @@ pub(crate) struct Exec<'a, G> {
     /// By operator: what it did.
     profile: Option<RefCell<HashMap<usize, Measured>>>,
     frontier: Cell<u64>,
+    /// How many rows the present one stands for.
+    weight: Cell<u64>,
     /// By pattern and graph: what searches along its chain share.
     reaches: RefCell<Reaches<'a>>,
 }
@@ -159,6 +161,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
             truncated: RefCell::default(),
             profile: None,
             frontier: Cell::new(0),
+            weight: Cell::new(1),
             reaches: RefCell::default(),
         }
     }

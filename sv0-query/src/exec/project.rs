@@ -221,7 +221,7 @@ impl<G: GraphView> Exec<'_, G> {
     fn accumulate(&self, a: &Aggregate, s: &mut Running, row: &mut Row) -> Result<u64, QueryError> {
         let v = match &a.arg {
             None => {
-                s.count += 1;
+                s.count += i64::try_from(self.weight.get()).unwrap_or(i64::MAX);
                 return Ok(0);
             }
             Some(e) => self.eval(e, row)?,
@@ -244,7 +244,7 @@ impl<G: GraphView> Exec<'_, G> {
                 return Ok(0);
             }
         }
-        s.count += 1;
+        s.count += i64::try_from(self.weight.get()).unwrap_or(i64::MAX);
         match a.kind {
             AggKind::Count => {}
             AggKind::Sum | AggKind::Avg => {

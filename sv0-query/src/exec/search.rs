@@ -17,6 +17,7 @@ mod between;
 mod ordered;
 pub(super) mod reach;
 mod shortest;
+mod sweep;
 
 type Used = FxHashSet<EdgeId>;
 type Sink<'s> = &'s mut dyn FnMut(&mut Row, &mut Used) -> Flow;

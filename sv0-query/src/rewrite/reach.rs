@@ -28,7 +28,9 @@ fn distinct_pairs(l: &mut Linear) {
     }
     let ends = slots::ends(&p.tree).map(|e| e.and_then(|e| p.elems[e].slot));
     // A filter takes rows away and changes none.
+    let direct = matches!(rest.first(), Some(Op::Project(_))) && m.filter.is_empty();
     let Some(Op::Project(project)) = rest.iter_mut().find(|o| !matches!(o, Op::Filter(_))) else { return };
+    let mut tally = false;
     let is = |e: &CExpr, s: Slot| matches!(e, CExpr::Slot(c) if *c == s);
     let column = |s: Slot| project.items.iter().any(|(_, e)| is(e, s));
     // Nor does an end within the group of the other.
@@ -43,8 +45,26 @@ fn distinct_pairs(l: &mut Linear) {
             }
         }
     }
+    if let Some(g) = &project.grouping
+        && let [_, Some(end)] = ends
+        && direct
+    {
+        let reads = |e: &CExpr| {
+            let mut reads = BTreeSet::new();
+            slots::of_expr(e, &mut reads);
+            reads.contains(&end)
+        };
+        let counts = |a: &crate::plan::Aggregate| {
+            a.kind == AggKind::Count && !a.distinct && a.arg.as_ref().is_none_or(|e| is(e, end))
+        };
+        // What a key computes itself isn't to be counted so often.
+        tally = !g.keys.iter().any(|(_, e)| reads(e) || slots::has_subquery(e)) && g.aggregates.iter().all(counts);
+    }
     if project.grouping.is_none() && ends.iter().all(|e| e.is_some_and(&column)) {
         project.distinct = false;
+    }
+    if let Some(p) = m.patterns.first_mut() {
+        p.tally = tally;
     }
 }
 

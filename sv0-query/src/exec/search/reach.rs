@@ -1,15 +1,20 @@
 //! Reachability for a set of nodes at a time: along a chain of hops, over the graph's own arrays.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
 use sv0_graph::{Adjacency, GraphView, Topology};
 
 use super::super::{Exec, Flow, GO, Row};
+use super::sweep::{BLOCK, BLOCKS, Block, Step, Sweep};
 use super::{Sink, Used};
 use crate::diag::QueryError;
 use crate::plan::{Chain, Pattern};
 use crate::val::Val;
+
+/// From more nodes than this it is searched in blocks.
+const MANY: usize = 256;
 
 /// What searches along one chain share.
 pub(in super::super) struct Reach<'g> {
@@ -21,7 +26,7 @@ pub(in super::super) struct Reach<'g> {
 struct Hop<'g> {
     topology: Topology<'g>,
     /// In one array, once much of it was visited.
-    merged: Option<Adjacency>,
+    merged: Option<Arc<Adjacency>>,
     visits: u64,
     seen: FixedBitSet,
     /// What stands in `seen`.
@@ -63,15 +68,159 @@ impl<'a, G: GraphView> Exec<'a, G> {
             },
         };
         let mut flow = GO;
-        for start in starts {
+        // Few at first: whoever wants a few rows takes no more.
+        let (few, many) = starts.split_at(starts.len().min(MANY));
+        let sweeps = !many.is_empty() && chain.stable.iter().all(|s| *s);
+        for start in if sweeps { few } else { starts } {
             flow = self.reach_from(&mut reach, p, chain, graph, *start, row, used, sink);
             reach.hops.iter_mut().for_each(Hop::forget);
             if !matches!(flow, Ok(ControlFlow::Continue(()))) {
                 break;
             }
         }
+        if sweeps && matches!(flow, Ok(ControlFlow::Continue(()))) {
+            flow = self.sweep(&mut reach, p, chain, graph, many, row, used, sink);
+        }
         self.reaches.borrow_mut().insert(place, reach);
         flow.map(Some)
+    }
+
+    /// Many starts, block by block: the next blocks are computed while the rows of the present ones are handed on.
+    #[expect(clippy::too_many_arguments, reason = "as `reach`")]
+    fn sweep(
+        &self,
+        reach: &mut Reach<'_>,
+        p: &Pattern,
+        chain: &Chain,
+        graph: u8,
+        starts: &[u32],
+        row: &mut Row,
+        used: &mut Used,
+        sink: Sink<'_>,
+    ) -> Flow {
+        let Some(sweep) = self.plain(reach, p, chain, graph, row)? else {
+            for start in starts {
+                let flow = self.reach_from(reach, p, chain, graph, *start, row, used, sink);
+                reach.hops.iter_mut().for_each(Hop::forget);
+                if !matches!(flow, Ok(ControlFlow::Continue(()))) {
+                    return flow;
+                }
+            }
+            return GO;
+        };
+        let windows: Vec<&[u32]> = starts.chunks(BLOCK * BLOCKS).collect();
+        let mut ready = windows.first().map_or_else(Vec::new, |w| sweep.blocks(w));
+        for (i, window) in windows.iter().enumerate() {
+            let mut next = Vec::new();
+            let flow = rayon::in_place_scope(|s| {
+                if let Some(w) = windows.get(i + 1) {
+                    let (sweep, next) = (&sweep, &mut next);
+                    s.spawn(move |_| *next = sweep.blocks(w));
+                }
+                self.hand_on(reach, p, chain, graph, window, &ready, row, used, sink)
+            });
+            if !matches!(flow, Ok(ControlFlow::Continue(()))) {
+                return flow;
+            }
+            ready = next;
+        }
+        GO
+    }
+
+    /// The rows of some blocks, in order; what a block left is done here.
+    #[expect(clippy::too_many_arguments, reason = "as `reach`")]
+    fn hand_on(
+        &self,
+        reach: &mut Reach<'_>,
+        p: &Pattern,
+        chain: &Chain,
+        graph: u8,
+        starts: &[u32],
+        blocks: &[Block],
+        row: &mut Row,
+        used: &mut Used,
+        sink: Sink<'_>,
+    ) -> Flow {
+        let held = blocks.iter().map(|b| 4 * b.ends.len() as u64).sum();
+        self.charge(held)?;
+        let start_slot = p.first.slot.filter(|s| matches!(row[*s], Val::Unset));
+        let mut flow = GO;
+        'all: for (starts, block) in starts.chunks(BLOCK).zip(blocks) {
+            self.work(block.touched)?;
+            let mut ends = block.ends.iter();
+            for (start, n) in starts.iter().zip(&block.counts) {
+                if let Some(s) = start_slot {
+                    row[s] = Val::Node(graph, *start);
+                }
+                let rows = if p.tally { u32::from(*n > 0) } else { *n };
+                for end in ends.by_ref().take(rows as usize) {
+                    let weight = self.weight.replace(if p.tally { u64::from(*n) } else { 1 });
+                    flow = self.at_end(p, graph, *end, row, used, sink);
+                    self.weight.set(weight);
+                    if !matches!(flow, Ok(ControlFlow::Continue(()))) {
+                        break 'all;
+                    }
+                }
+            }
+            if let Some(s) = start_slot {
+                row[s] = Val::Unset;
+            }
+            for start in starts.get(block.counts.len()..).unwrap_or(&[]) {
+                flow = self.reach_from(reach, p, chain, graph, *start, row, used, sink);
+                reach.hops.iter_mut().for_each(Hop::forget);
+                if !matches!(flow, Ok(ControlFlow::Continue(()))) {
+                    break 'all;
+                }
+            }
+        }
+        if let Some(s) = start_slot {
+            row[s] = Val::Unset;
+        }
+        self.release(held);
+        flow
+    }
+
+    /// A chain as plain data that any thread may read: all hops in one array each, all stations as bits.
+    fn plain(
+        &self,
+        reach: &mut Reach<'_>,
+        p: &Pattern,
+        chain: &Chain,
+        graph: u8,
+        row: &mut Row,
+    ) -> Result<Option<Sweep>, QueryError> {
+        let mut pass = Vec::new();
+        for (station, elem) in chain.stations.iter().enumerate() {
+            let e = elem.map(|e| &p.nfa.elems[e]).filter(|e| e.label.is_some() || !e.filters.is_empty());
+            let Some(e) = e else {
+                pass.push(None);
+                continue;
+            };
+            let ty = e.label.as_ref().and_then(crate::plan::one_type);
+            for n in self.candidates(graph, ty)?.iter() {
+                self.passes(reach, p, chain, station, graph, *n, row)?;
+            }
+            pass.push(Some(Arc::new(reach.known[station].1.clone())));
+        }
+        let mut steps = Vec::new();
+        for (hop, spec) in reach.hops.iter_mut().zip(&chain.hops) {
+            if !self.merge(hop)? {
+                return Ok(None);
+            }
+            let Some(adjacency) = hop.merged.clone() else { return Ok(None) };
+            steps.push(Step { adjacency, min: spec.min, max: spec.max });
+        }
+        let ids = reach.hops.first().map_or(0, |h| h.seen.len());
+        Ok(Some(Sweep { steps, pass, ids, tally: p.tally }))
+    }
+
+    /// Puts a hop's edges into one array; answers whether they are.
+    fn merge(&self, hop: &mut Hop<'_>) -> Result<bool, QueryError> {
+        if hop.merged.is_none() {
+            hop.merged = hop.topology.merged().map(Arc::new);
+            self.charge(hop.merged.as_ref().map_or(0, |a| a.bytes()) as u64)?;
+        }
+        Ok(hop.merged.is_some())
     }
 
     fn open_reach(&self, p: &Pattern, chain: &Chain, graph: u8) -> Result<Option<Reach<'a>>, QueryError> {
@@ -113,13 +262,33 @@ impl<'a, G: GraphView> Exec<'a, G> {
         if let Some(s) = start_slot {
             row[s] = Val::Node(graph, start);
         }
-        let flow = self.hops(reach, p, chain, graph, start, row, used, sink);
+        let flow = if p.tally {
+            // Only counted: one row stands for all.
+            let (mut n, mut first) = (0u64, None);
+            let counted = self.hops(reach, p, chain, graph, row, start, &mut |end, _| {
+                n += 1;
+                first.get_or_insert(end);
+                GO
+            });
+            match (counted, first) {
+                (Ok(_), Some(end)) => {
+                    let weight = self.weight.replace(n);
+                    let flow = self.at_end(p, graph, end, row, used, sink);
+                    self.weight.set(weight);
+                    flow
+                }
+                (flow, _) => flow,
+            }
+        } else {
+            self.hops(reach, p, chain, graph, row, start, &mut |end, row| self.at_end(p, graph, end, row, used, sink))
+        };
         if let Some(s) = start_slot {
             row[s] = Val::Unset;
         }
         flow
     }
 
+    /// Hop by hop; `end` gets each node at the far end.
     #[expect(clippy::too_many_arguments, reason = "as `reach`")]
     fn hops(
         &self,
@@ -127,10 +296,9 @@ impl<'a, G: GraphView> Exec<'a, G> {
         p: &Pattern,
         chain: &Chain,
         graph: u8,
-        start: u32,
         row: &mut Row,
-        used: &mut Used,
-        sink: Sink<'_>,
+        start: u32,
+        end: &mut dyn FnMut(u32, &mut Row) -> Flow,
     ) -> Flow {
         let mut from = vec![start];
         for (i, spec) in chain.hops.iter().enumerate() {
@@ -142,7 +310,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
                     return GO;
                 }
                 if last {
-                    return self.at_end(p, graph, node, row, used, sink);
+                    return end(node, row);
                 }
                 passed.push(node);
                 GO
@@ -166,8 +334,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
                 let hop = &mut reach.hops[i];
                 hop.visits += level.len() as u64;
                 if hop.merged.is_none() && hop.visits > hop.seen.len() as u64 / 4 {
-                    hop.merged = hop.topology.merged();
-                    self.charge(hop.merged.as_ref().map_or(0, Adjacency::bytes) as u64)?;
+                    self.merge(hop)?;
                     hop.visits = 0;
                 }
                 let first = hop.reached.len();
