@@ -147,6 +147,15 @@ pub trait GraphView {
         Ok(None)
     }
 
+    /// The live nodes whose text property is `value` (or whose list property holds it), ascending, where the view has an index
+    /// for it.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn indexed(&self, _prop: PropId, _value: &str) -> Result<Option<Vec<u32>>, GraphError> {
+        Ok(None)
+    }
+
     /// How many nodes of a type there are, or in all, where that is known without counting.
     fn node_count(&self, _ty: Option<NodeType>) -> Option<u64> {
         None

@@ -746,6 +746,13 @@ impl GraphView for Snapshot {
         Ok(self.0.expand(node, ty, dir, f)?)
     }
 
+    fn indexed(&self, prop: PropId, value: &str) -> Result<Option<Vec<u32>>, GraphError> {
+        if !super::encode::indexed(&self.0.schema, prop.0) {
+            return Ok(None);
+        }
+        Ok(Some(self.nodes_where(prop, value)?.into_iter().collect()))
+    }
+
     fn topology(&self, steps: &[(EdgeTypeId, Direction)]) -> Result<Option<super::Topology<'_>>, GraphError> {
         Ok(Some(Snapshot::topology(self, steps)?))
     }

@@ -19,6 +19,9 @@ pub(super) mod reach;
 mod shortest;
 mod sweep;
 
+/// Of fewer nodes than this each is looked at.
+const FEW: usize = 1000;
+
 type Used = FxHashSet<EdgeId>;
 type Sink<'s> = &'s mut dyn FnMut(&mut Row, &mut Used) -> Flow;
 
@@ -148,7 +151,41 @@ impl<G: GraphView> Exec<'_, G> {
             return Ok(out.into());
         }
         let ty = e.label.as_ref().and_then(crate::plan::one_type);
-        self.candidates(graph, ty)
+        let all = self.candidates(graph, ty)?;
+        if all.len() < FEW {
+            return Ok(all);
+        }
+        // A value that few nodes have.
+        match self.by_index(e, graph, row)? {
+            None => Ok(all),
+            Some(found) => {
+                let g = self.graph(graph);
+                let of_type = |n: &u32| ty.is_none_or(|t| g.node_type(*n) == Some(t));
+                Ok(found.into_iter().filter(of_type).collect::<Vec<_>>().into())
+            }
+        }
+    }
+
+    /// The nodes that have the value that an element's condition asks for, if there is an index for it.
+    fn by_index(&self, e: &Elem, graph: u8, row: &mut Row) -> Result<Option<Vec<u32>>, QueryError> {
+        use crate::ast::CmpOp;
+        use crate::plan::CExpr;
+        let Some(slot) = e.slot.filter(|_| !self.is_open(graph)) else { return Ok(None) };
+        for f in &e.filters {
+            let CExpr::Cmp(CmpOp::Eq, a, b) = f else { continue };
+            for (prop, value) in [(a, b), (b, a)] {
+                if let CExpr::Prop { base, node: Some(p), .. } = &**prop
+                    && matches!(&**base, CExpr::Slot(s) if *s == slot)
+                    && matches!(&**value, CExpr::Const(_) | CExpr::Param(_))
+                    && let Val::Str(text) = self.eval(value, row)?
+                    && let Some(found) = self.graph(graph).indexed(*p, &text)?
+                {
+                    self.step(found.len() as u64)?;
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// A node of another graph stands for the node with its key here.

@@ -11,5 +11,6 @@
 mod cases;
 mod conformance;
 mod hostile;
+mod many;
 mod print;
 mod reference;

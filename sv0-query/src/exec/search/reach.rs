@@ -16,11 +16,16 @@ use crate::val::Val;
 /// From more nodes than this it is searched in blocks.
 const MANY: usize = 256;
 
+/// After so many questions an index is asked for all nodes.
+const OFTEN: u32 = 2000;
+
 /// What searches along one chain share.
 pub(in super::super) struct Reach<'g> {
     hops: Vec<Hop<'g>>,
     /// Which nodes were tested at a station that asks the same of a node each time, and which passed.
     known: Vec<(FixedBitSet, FixedBitSet)>,
+    /// How often each station was asked what it didn't know.
+    asked: Vec<u32>,
 }
 
 struct Hop<'g> {
@@ -240,7 +245,8 @@ impl<'a, G: GraphView> Exec<'a, G> {
         let set = || FixedBitSet::with_capacity(ids);
         let known = chain.stations.iter().map(|_| (set(), set())).collect::<Vec<_>>();
         self.charge((known.len() * ids / 4) as u64)?;
-        Ok(Some(Reach { hops, known }))
+        let asked = vec![0; known.len()];
+        Ok(Some(Reach { hops, known, asked }))
     }
 
     #[expect(clippy::too_many_arguments, reason = "as `reach`")]
@@ -394,6 +400,24 @@ impl<'a, G: GraphView> Exec<'a, G> {
         let at = node as usize;
         if stable && reach.known[station].0.contains(at) {
             return Ok(reach.known[station].1.contains(at));
+        }
+        if stable {
+            let asked = &mut reach.asked[station];
+            *asked += 1;
+            // Asked so often that the index answers for all at once.
+            if *asked == OFTEN
+                && let Some(found) = self.by_index(e, graph, row)?
+            {
+                let (known, passed) = &mut reach.known[station];
+                let mut rest = known.clone();
+                rest.toggle_range(..);
+                found.iter().for_each(|n| rest.remove(*n as usize));
+                known.union_with(&rest);
+                passed.difference_with(&rest);
+                if known.contains(at) {
+                    return Ok(passed.contains(at));
+                }
+            }
         }
         let mut undo = Vec::new();
         let ok = self.test_node(e, graph, node, row, &mut undo);
