@@ -13,8 +13,8 @@ const NODES: usize = 3000;
 static GRAPH: LazyLock<Snapshot> = LazyLock::new(|| {
     let status = ["active", "disabled", "unknown"];
     let node = |i: usize| {
-        let ty = if i % 3 == 0 { "role" } else { "identity" };
-        let kind = if i % 3 == 0 { "aws.role" } else { "aws.user" };
+        let ty = if i.is_multiple_of(3) { "role" } else { "identity" };
+        let kind = if i.is_multiple_of(3) { "aws.role" } else { "aws.user" };
         json!({"id": format!("n{i}"), "type": ty, "kind": kind, "name": format!("name {}", i % 50),
             "props": {"status": status[i % 7 % 3], "system": format!("s{}", i % 5)}})
     };
@@ -25,7 +25,7 @@ static GRAPH: LazyLock<Snapshot> = LazyLock::new(|| {
         // To a group with a smaller number; some have two ways.
         for (k, div) in [(1, 4), (2, 9)] {
             let to = i / div / 3 * 3;
-            if to < i && i % k == 0 {
+            if to < i && i.is_multiple_of(k) {
                 edges.push(edge("MEMBER_OF", i, to));
             }
         }

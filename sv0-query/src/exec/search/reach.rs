@@ -339,16 +339,18 @@ impl<'a, G: GraphView> Exec<'a, G> {
                 depth += 1;
                 let hop = &mut reach.hops[i];
                 hop.visits += level.len() as u64;
-                if hop.merged.is_none() && hop.visits > hop.seen.len() as u64 / 4 {
+                if hop.merged.is_none() && hop.visits > hop.seen.len() as u64 {
                     self.merge(hop)?;
                     hop.visits = 0;
                 }
-                let first = hop.reached.len();
+                next.clear();
                 for n in &level {
-                    let Hop { topology, merged, seen, reached, .. } = &mut *hop;
+                    let Hop { topology, merged, seen, reached, .. } = &mut reach.hops[i];
+                    let first = next.len();
                     let mut visit = |o: u32| {
                         if !seen.put(o as usize) {
                             reached.push(o);
+                            next.push(o);
                         }
                     };
                     let touched = match merged {
@@ -360,15 +362,14 @@ impl<'a, G: GraphView> Exec<'a, G> {
                         None => topology.each(*n, &mut visit),
                     };
                     self.work(touched + 1)?;
-                }
-                next.clear();
-                next.extend(hop.reached.get(first..).unwrap_or(&[]));
-                self.note_frontier(next.len());
-                for n in &next {
-                    if arrive(reach, *n, row)?.is_break() {
-                        return Ok(ControlFlow::Break(()));
+                    // At once: who only asks whether there is one goes no further.
+                    for o in next.get(first..).unwrap_or(&[]) {
+                        if arrive(reach, *o, row)?.is_break() {
+                            return Ok(ControlFlow::Break(()));
+                        }
                     }
                 }
+                self.note_frontier(next.len());
                 std::mem::swap(&mut level, &mut next);
             }
             from = passed;
