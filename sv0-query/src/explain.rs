@@ -230,6 +230,10 @@ impl Writer<'_> {
     fn pattern(&self, p: &Pattern) -> String {
         let text = self.text.get(p.span.0..p.span.1).unwrap_or("").split_whitespace().collect::<Vec<_>>().join(" ");
         let how = match p.selector {
+            None if p.chain.is_some() && p.tally => {
+                "reachability: all ends of a start at once, only counted".to_owned()
+            }
+            None if p.chain.is_some() => "reachability: all ends of a start at once".to_owned(),
             None if p.ends_only => "reachability: breadth-first, one witness a pair of ends".to_owned(),
             None | Some(Selector::All) => match p.mode {
                 PathMode::Walk => "enumeration of walks".to_owned(),
@@ -246,6 +250,9 @@ impl Writer<'_> {
         };
         let edges: Vec<String> = p.nfa.elems.iter().filter(|e| !e.steps.is_empty()).map(|e| self.steps(e)).collect();
         let mut out = format!("{text}: {how}; from {}", self.start(&p.first));
+        if p.hop.is_some() && (p.last.key.is_some() || p.last.slot.is_some_and(|s| !p.binds.contains(&s))) {
+            out += &format!(" and from {}, until they meet", self.start(&p.last));
+        }
         if p.selector.is_none() && !p.ends_only {
             out += &format!(" or from {}, whichever is less", self.start(&p.last));
         }
