@@ -199,6 +199,7 @@ pub(crate) fn run(a: &QueryArgs) -> Result<ExitCode, Failure> {
         (None, None) => return Err(Failure::input("give a store, or --graph")),
     };
     let mut params = Params::new();
+    let mut written: BTreeMap<Arc<str>, &str> = BTreeMap::new();
     for p in &a.params {
         let Some((k, v)) = p.split_once('=') else {
             return Err(Failure::input(format!("--param: `{p}` has no `=`; write name=value")));
@@ -207,8 +208,19 @@ pub(crate) fn run(a: &QueryArgs) -> Result<ExitCode, Failure> {
             catalog.params.insert(graph.to_owned(), v.to_owned());
             continue;
         }
-        let v = serde_json::from_str(v).unwrap_or_else(|_| Json::String(v.to_owned()));
-        params.insert(k.trim_start_matches('$').into(), parameter(&v));
+        let name: Arc<str> = k.trim_start_matches('$').into();
+        let read = serde_json::from_str(v).unwrap_or_else(|_| Json::String(v.to_owned()));
+        params.insert(name.clone(), parameter(&read));
+        written.insert(name, v);
+    }
+    // `--param id=007` is a text where the query needs one.
+    if let Ok((prepared, _)) = prepare(&catalog, &text) {
+        let texts = prepared.parameter_kinds().filter(|(_, kind)| *kind == Some("string"));
+        for (name, raw) in texts.filter_map(|(n, _)| Some((n, written.get(n)?))) {
+            if let Some(v @ (Val::Int(_) | Val::Float(_) | Val::Bool(_))) = params.get_mut(name) {
+                *v = Val::str(*raw);
+            }
+        }
     }
     if a.explain {
         let (prepared, _) = prepare(&catalog, &text).map_err(|e| failure::query(&e, &text))?;

@@ -399,3 +399,43 @@ fn arrow_streams_hold_what_the_rows_hold() {
     let json = json_of(&["query", &s, "MATCH (i:identity) RETURN i ORDER BY i.id LIMIT 1", "--format", "json"]);
     assert_eq!(node, json["rows"][0][0]);
 }
+
+#[test]
+fn parameters_are_of_the_kind_that_is_needed() {
+    let (_dir, s) = store();
+    let count =
+        |q: &str, param: &str| json_of(&["query", &s, q, "--param", param, "--format", "json"])["rows"][0][0].clone();
+    // A text, though it looks like a number.
+    assert_eq!(count("MATCH (i:identity {id: $id}) RETURN count(*) AS n", "id=007"), 0);
+    assert_eq!(count("RETURN $id = 'a' OR 'x7' ENDS WITH $id AS b", "id=7"), true);
+    // A time.
+    assert_ne!(count("MATCH (i:identity WHERE i.last_seen > $t) RETURN count(*) AS n", "t=2020-01-01"), 0);
+    let o = sv0(&["query", &s, "MATCH (i:identity WHERE i.last_seen > $t) RETURN i", "--param", "t=soon"]);
+    assert_eq!(o.status.code(), Some(2));
+    let told = text(&o.stderr);
+    assert!(told.contains("SV-Q400") && told.contains("must be a timestamp") && told.contains("i.last_seen"), "{told}");
+}
+
+#[test]
+fn lint_tells_what_is_doubtful_in_rules() {
+    let dir = tempfile::tempdir().unwrap();
+    let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sv0-rules/rules");
+    let rule =
+        std::fs::read_dir(&from).unwrap().map(|e| e.unwrap().path()).find(|p| p.join("rule.toml").exists()).unwrap();
+    let to = dir.path().join(rule.file_name().unwrap());
+    std::fs::create_dir(&to).unwrap();
+    for f in std::fs::read_dir(&rule).unwrap() {
+        let f = f.unwrap();
+        std::fs::copy(f.path(), to.join(f.file_name())).unwrap();
+    }
+    let lint = || sv0(&["rules", "lint", dir.path().to_str().unwrap()]);
+    let o = lint();
+    assert!(o.status.success() && !text(&o.stderr).contains("warning"), "{}", text(&o.stderr));
+    // A second MATCH that nothing connects with the first.
+    let file = to.join("rule.toml");
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert!(written.contains("\nRETURN"), "{written}");
+    std::fs::write(&file, written.replacen("\nRETURN", "\nMATCH (unconnected:owner)\nRETURN", 1)).unwrap();
+    let o = lint();
+    assert!(o.status.success() && text(&o.stderr).contains("SV-Q310"), "{}", text(&o.stderr));
+}
