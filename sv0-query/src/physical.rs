@@ -1,11 +1,13 @@
 //! The last step of planning: each pattern's automaton, forwards and backwards, from its elements as the rewrites left them.
 
+use std::collections::BTreeSet;
+
 use sv0_graph::Direction;
 
 use crate::ast::Span;
 use crate::diag::{Code, Diagnostic};
-use crate::plan::{Elem, Move, Nfa, Pattern, Plan, Tree};
-use crate::rewrite::each_pattern;
+use crate::plan::{Elem, Linear, Move, Nfa, Op, Pattern, Plan, Slot, Tree};
+use crate::rewrite::{Place, each_linear, each_pattern, slots};
 
 mod chain;
 
@@ -15,6 +17,7 @@ const MAX_STATES: usize = 20_000;
 /// Builds all automata of a plan; answers with what can't be built.
 pub(crate) fn build_all(plan: &mut Plan) -> Vec<Diagnostic> {
     let (mut errors, mut states) = (Vec::new(), 0);
+    each_linear(&mut plan.parts, Place::Top, &mut |l, _| kept(l));
     each_pattern(plan, &mut |p| {
         p.first = end(&p.tree, &p.elems, false);
         p.last = end(&p.tree, &p.elems, true);
@@ -25,6 +28,27 @@ pub(crate) fn build_all(plan: &mut Plan) -> Vec<Diagnostic> {
         p.hop = chain::only_hop(p);
     });
     errors
+}
+
+/// What the rows that a projection gathers are still asked for.
+fn kept(l: &mut Linear) {
+    for i in 0..l.ops.len() {
+        let mut keep: BTreeSet<Slot> = l.output.iter().copied().collect();
+        slots::of_ops(l.ops.get(i + 1..).unwrap_or(&[]), &mut keep);
+        let Some(Op::Project(p)) = l.ops.get_mut(i) else { continue };
+        keep.extend(p.items.iter().map(|(s, _)| *s));
+        p.filter.iter().for_each(|e| slots::of_expr(e, &mut keep));
+        if let Some(g) = &p.grouping {
+            // Columns and sort keys are computed of a group's row.
+            keep.extend(g.keys.iter().map(|(s, _)| *s).chain(g.aggregates.iter().map(|a| a.slot)));
+            p.items
+                .iter()
+                .map(|(_, e)| e)
+                .chain(p.order.iter().map(|(e, ..)| e))
+                .for_each(|e| slots::of_expr(e, &mut keep));
+        }
+        p.keep = keep.into_iter().collect();
+    }
 }
 
 /// The node element at an end; one that any node fits where there is none.

@@ -79,6 +79,8 @@ pub(crate) struct Project {
     pub skip: Option<CExpr>,
     pub limit: Option<CExpr>,
     pub filter: Option<CExpr>,
+    /// Slots that are still read of rows that it gathers, its own columns included; filled by `physical`.
+    pub keep: Vec<Slot>,
     /// The query's own result: what may be cut where the caller asked for it.
     pub top: bool,
 }
@@ -494,6 +496,13 @@ impl Pattern {
 }
 
 impl Tree {
+    /// The conditions over iterations.
+    pub(crate) fn conditions(&self) -> Vec<&CExpr> {
+        let mut out = Vec::new();
+        self.checks(&mut out);
+        out
+    }
+
     fn checks<'e>(&'e self, out: &mut Vec<&'e CExpr>) {
         match self {
             Self::Node(_) | Self::Edge(_) => {}

@@ -79,7 +79,7 @@ fn direction(l: &mut Linear, _: Place, _: &mut Context<'_>) {
 }
 
 /// Calls `f` with every pipeline, those of subqueries first.
-fn each_linear(parts: &mut [(Option<SetOp>, Linear)], place: Place, f: &mut dyn FnMut(&mut Linear, Place)) {
+pub(crate) fn each_linear(parts: &mut [(Option<SetOp>, Linear)], place: Place, f: &mut dyn FnMut(&mut Linear, Place)) {
     for (_, l) in parts {
         linear(l, place, f);
     }

@@ -119,8 +119,10 @@ impl Binder<'_> {
             }
             ExprKind::Text(TextOp::Regex, a, b) => self.regex(a, b, scope),
             ExprKind::Text(op, a, b) => {
-                for (x, other) in [(a, b), (b, a)] {
-                    self.expect(x, Scalar::Str, other.span);
+                self.expect(b, Scalar::Str, a.span);
+                // A list contains, too.
+                if *op != TextOp::Contains {
+                    self.expect(a, Scalar::Str, b.span);
                 }
                 CExpr::Text(*op, self.boxed(a, scope), self.boxed(b, scope))
             }
@@ -365,11 +367,9 @@ impl Binder<'_> {
         {
             let i = self.param(name);
             let because = self.text_of(because).to_owned();
-            // Of two kinds neither is asked for.
+            // Of two kinds that never compare neither is asked for.
             let e = self.expected.entry(i).or_insert_with(|| Some(Expected { kind, because }));
-            if e.as_ref().is_some_and(|e| e.kind != kind) {
-                *e = None;
-            }
+            *e = e.take().and_then(|e| Some(Expected { kind: e.kind.with(kind)?, ..e }));
         }
     }
 
@@ -381,6 +381,9 @@ impl Binder<'_> {
         }
         if self.set.lenient {
             return;
+        }
+        if let ExprKind::List(items) = &b.kind {
+            items.iter().for_each(|i| self.expect_like(i, a, scope));
         }
         match (self.kind_of(a, scope), self.kind_of(b, scope)) {
             (VarKind::Scalar(x), VarKind::Scalar(Scalar::ListOf(y))) if !x.comparable(*y) => {
@@ -486,7 +489,13 @@ impl Binder<'_> {
         let Some(kind) = scope.get(v).map(|v| v.kind) else { return };
         let fits = match func {
             Func::PathLength | Func::Nodes | Func::Edges | Func::Elements => {
-                matches!(kind, VarKind::Path | VarKind::Value | VarKind::List { .. } | VarKind::Scalar(Scalar::List))
+                matches!(
+                    kind,
+                    VarKind::Path
+                        | VarKind::Value
+                        | VarKind::List { .. }
+                        | VarKind::Scalar(Scalar::List | Scalar::ListOf(_))
+                )
             }
             Func::Labels => matches!(kind, VarKind::Node(_) | VarKind::Value),
             Func::Type | Func::StartNode | Func::EndNode => matches!(kind, VarKind::Edge | VarKind::Value),

@@ -73,6 +73,16 @@ impl Scalar {
         }
     }
 
+    /// What a value of either is, where the two compare: a number, a time.
+    pub(crate) fn with(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (a, b) if a == b => Some(a),
+            (Self::Int | Self::Float, Self::Int | Self::Float) => Some(Self::Float),
+            (a, b) if a.moment() && b.moment() => Some(Self::Timestamp),
+            _ => None,
+        }
+    }
+
     fn moment(self) -> bool {
         matches!(self, Self::Timestamp | Self::Date)
     }
@@ -83,6 +93,10 @@ fn common(a: Option<VarKind>, b: VarKind) -> VarKind {
     match a {
         None => b,
         Some(a) if a == b => a,
+        Some(VarKind::Scalar(x)) => match b {
+            VarKind::Scalar(y) => x.with(y).map_or(VarKind::Value, VarKind::Scalar),
+            _ => VarKind::Value,
+        },
         Some(VarKind::Node(x)) => match b {
             VarKind::Node(y) => VarKind::Node(x | y),
             _ => VarKind::Value,
@@ -211,7 +225,9 @@ fn arithmetic(op: ArithOp, a: VarKind, b: VarKind) -> Option<Scalar> {
         (_, Scalar::Int, Scalar::Int) => Some(Scalar::Int),
         (_, Scalar::Int | Scalar::Float, Scalar::Int | Scalar::Float) => Some(Scalar::Float),
         (ArithOp::Sub, a, b) if a.moment() && b.moment() => Some(Scalar::Duration),
-        (ArithOp::Add | ArithOp::Sub, Scalar::Timestamp, Scalar::Duration) => Some(Scalar::Timestamp),
+        // A date stays one if it's moved by whole days; it compares with times either way.
+        (ArithOp::Add | ArithOp::Sub, a, Scalar::Duration) if a.moment() => Some(Scalar::Timestamp),
+        (ArithOp::Add, Scalar::Duration, b) if b.moment() => Some(Scalar::Timestamp),
         (ArithOp::Add | ArithOp::Sub, Scalar::Duration, Scalar::Duration) => Some(Scalar::Duration),
         _ => None,
     }

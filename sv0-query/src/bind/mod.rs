@@ -527,7 +527,10 @@ impl Binder<'_> {
         let limit = p.limit.as_ref().map(|e| self.row_number(e, "LIMIT"));
         let grouping = aggregated.then_some(Grouping { keys, aggregates });
         let top = last && self.nested == 0;
-        (Project { distinct: p.distinct, items, grouping, order, skip, limit, filter: None, top }, next)
+        (
+            Project { distinct: p.distinct, items, grouping, order, skip, limit, filter: None, keep: Vec::new(), top },
+            next,
+        )
     }
 
     /// How many rows: what can be seen to be no number of rows is refused before the query runs.

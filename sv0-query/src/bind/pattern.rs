@@ -199,6 +199,8 @@ impl Binder<'_> {
                 },
                 _ => None,
             };
+            let own = |n: &Arc<str>| b.names.contains(n) && !b.bound_before.contains(n);
+            let hop = hop.filter(|(_, var, pred, _)| !uses::variables(pred).iter().any(|n| *n != var.text && own(n)));
             let Some((q, var, pred, nodes)) = hop else {
                 let d = Diagnostic::new(Code::Unsupported, c.span, "this condition on a shortestPath");
                 self.error(d.help("write `MATCH p = ANY SHORTEST ((a)-[e]->+(b) WHERE …)`"));
@@ -267,6 +269,7 @@ impl Binder<'_> {
                             Some(i) => {
                                 let mut check: Option<CExpr> = None;
                                 for c in &i.checks {
+                                    self.looks_out(c, &i.names, b);
                                     let c = self.boolean(c, &i.scope);
                                     check = Some(match check {
                                         None => c,
@@ -393,6 +396,7 @@ impl Binder<'_> {
                     if names.iter().any(|n| foreign(n) && i.names.contains(n)) {
                         i.checks.push(c);
                     } else {
+                        self.looks_out(&c, &i.names, b);
                         let e = self.boolean(&c, &i.scope.clone());
                         b.elems[number].filters.push(e);
                     }
@@ -427,6 +431,9 @@ impl Binder<'_> {
                 span: (name.span.0, value.span.1),
             };
             let foreign = names.iter().any(|n| !b.bound_before.contains(n));
+            if let Some(i) = inner {
+                self.looks_out(value, &i.names, b);
+            }
             if foreign && inner.is_none() {
                 b.whole.push((cmp, with));
             } else {
@@ -435,6 +442,16 @@ impl Binder<'_> {
             }
         }
         number
+    }
+
+    /// A condition under a quantifier is asked at each hop: what else its own pattern binds may not be known there.
+    fn looks_out(&mut self, c: &Expr, inner: &BTreeSet<Arc<str>>, b: &Build<'_>) {
+        let seen = |n: &&Arc<str>| b.names.contains(*n) && !inner.contains(*n) && !b.bound_before.contains(*n);
+        if let Some(n) = uses::variables(c).iter().find(seen) {
+            let m = format!("a condition under a quantifier sees `{n}`, which its own pattern binds elsewhere");
+            let d = Diagnostic::new(Code::Pattern, c.span, m);
+            self.error(d.help(format!("bind `{n}` in a MATCH before, or ask the list: `all(x IN … WHERE …)`")));
+        }
     }
 
     /// The slot of an element, a new one if it has no variable.

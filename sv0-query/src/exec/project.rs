@@ -80,7 +80,7 @@ impl<G: GraphView> Exec<'_, G> {
                         *held += bytes;
                         index.insert(key.clone(), groups.len());
                         let running = g.aggregates.iter().map(|_| Running::new()).collect();
-                        groups.push(GroupRow { row: r.clone(), running });
+                        groups.push(GroupRow { row: kept(p, r), running });
                         groups.len() - 1
                     }
                 };
@@ -130,12 +130,7 @@ impl<G: GraphView> Exec<'_, G> {
                     *held += bytes;
                 }
                 let keys = self.sort_keys(p, &mut out)?;
-                if p.top {
-                    // Nobody sees anything else of the row again.
-                    let mut kept = vec![Val::Unset; out.len()];
-                    p.items.iter().for_each(|(s, _)| kept[*s] = std::mem::take(&mut out[*s]));
-                    out = kept;
-                }
+                let out = kept(p, &out);
                 let keyed: u64 = keys.iter().map(Val::weight).sum();
                 self.charge(keyed)?;
                 let bytes = keyed + self.hold(&out, p.items.iter().map(|i| i.0))?;
@@ -338,4 +333,11 @@ fn sort(p: &Project, rows: &mut [(Vec<Val>, Row)]) {
             .find(|o| o.is_ne())
             .unwrap_or(Ordering::Equal)
     });
+}
+
+/// A row of what is still asked for.
+fn kept(p: &Project, r: &Row) -> Row {
+    let mut row = vec![Val::Unset; r.len()];
+    p.keep.iter().for_each(|s| row[*s] = r[*s].clone());
+    row
 }

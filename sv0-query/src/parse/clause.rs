@@ -12,8 +12,6 @@ use crate::diag::{Code, Diagnostic};
 const CLAUSES: [&str; 10] = ["MATCH", "OPTIONAL", "CALL", "WITH", "RETURN", "NEXT", "FILTER", "LET", "FOR", "UNWIND"];
 const WRITES: [&str; 10] =
     ["INSERT", "CREATE", "MERGE", "SET", "REMOVE", "DELETE", "DETACH", "DROP", "FOREACH", "LOAD"];
-/// How often what stands before a NEXT may be read by what stands behind it.
-const MAX_COPIES: usize = 64;
 const SESSIONS: [&str; 4] = ["SESSION", "START", "COMMIT", "ROLLBACK"];
 
 impl Parser<'_> {
@@ -36,8 +34,8 @@ impl Parser<'_> {
     /// Pipelines with set operations between them; `NEXT` goes on with all that stands before it, and goes into all that
     /// stands behind it up to the next one.
     pub(super) fn statement(&mut self) -> R<Query> {
+        let base = self.made;
         let mut all = self.combined()?;
-        let mut copies = all.rest.len() + 1;
         loop {
             let at = self.span_of(self.peek(0));
             if !self.eat("NEXT") {
@@ -46,14 +44,11 @@ impl Parser<'_> {
             if !returns(&all.first) || !all.rest.iter().all(|(_, l)| returns(l)) {
                 return Err(self.refuse(Code::Syntax, at, "NEXT follows RETURN", None));
             }
+            let before = self.made - base;
             let then = self.combined()?;
-            // Each part that stands behind reads all that stands before.
-            copies = copies.saturating_mul(then.rest.len() + 1);
-            if copies > MAX_COPIES {
-                let d = Diagnostic::new(Code::Syntax, at, "too many combined queries behind one another");
-                return Err(d.help("name parts of them with LET, or write several queries").into());
-            }
-            if copies > 1 {
+            // Each part that stands behind has all that stands before in it.
+            self.parts(before.saturating_mul(then.rest.len()), at)?;
+            if !all.rest.is_empty() || !then.rest.is_empty() {
                 self.deeper(at)?;
             }
             all = next(all, then, self.span_from(at.0));
@@ -112,7 +107,11 @@ impl Parser<'_> {
         if clauses.is_empty() {
             return Err(Failure::Unexpected);
         }
-        self.bounded(clauses.len(), self.span_from(start))?;
+        let span = self.span_from(start);
+        self.bounded(clauses.len(), span)?;
+        self.parts(clauses.len(), span)?;
+        // Whoever runs one goes through calls for each clause.
+        self.highest += clauses.len();
         Ok(Linear { graph, clauses })
     }
 
@@ -153,7 +152,7 @@ impl Parser<'_> {
             let list = self.expr()?;
             let ordinality = self.word_at(1, "ORDINALITY");
             let mut position = None;
-            if self.is("WITH") && (ordinality || self.word_at(1, "OFFSET")) {
+            if self.is("WITH") && (ordinality || self.word_at(1, "OFFSET")) && self.name_at(2) {
                 self.at += 2;
                 position = Some((self.name()?, i64::from(ordinality)));
             }

@@ -41,7 +41,7 @@ impl Parser<'_> {
     }
 
     /// Counts the parts of a tree that are made.
-    fn parts(&mut self, more: usize, span: Span) -> R<()> {
+    pub(super) fn parts(&mut self, more: usize, span: Span) -> R<()> {
         self.made = self.made.saturating_add(more);
         if self.made > MAX_PARTS {
             let m = format!("expressions of more than {MAX_PARTS} parts");
@@ -52,7 +52,8 @@ impl Parser<'_> {
 
     /// What was read so far stands two queries deeper.
     pub(super) fn deeper(&mut self, span: Span) -> R<()> {
-        self.highest += 2 * QUERY_LEVELS;
+        // With the clauses that read and hand on.
+        self.highest += 2 * (QUERY_LEVELS + 4);
         if self.highest > MAX_DEPTH {
             let m = format!("queries in queries of more than {MAX_DEPTH} levels");
             return Err(Diagnostic::new(Code::Syntax, span, m).into());
@@ -212,7 +213,8 @@ impl Parser<'_> {
             let (made, below) = match self.kind() {
                 Kind::Symbol(b':') => {
                     self.at += 1;
-                    (ExprKind::HasLabel(Box::new(m.expr), self.label(true)?), m.height)
+                    let (label, height) = self.label(true)?;
+                    (ExprKind::HasLabel(Box::new(m.expr), label), m.height.max(height))
                 }
                 Kind::Symbol(b'=') if self.symbols_at(0, "=~") => {
                     self.at += 2;
@@ -263,21 +265,21 @@ impl Parser<'_> {
     fn is_test(&mut self, m: Made, start: usize) -> R<(ExprKind, usize)> {
         let negated = self.eat("NOT");
         let l = Box::new(m.expr);
-        let truth = |v| Ok((ExprKind::IsTruth(l.clone(), v, negated), m.height));
         if self.eat("NULL") {
             return Ok((ExprKind::IsNull(l, negated), m.height));
-        } else if self.eat("TRUE") {
-            return truth(Some(true));
-        } else if self.eat("FALSE") {
-            return truth(Some(false));
-        } else if self.eat("UNKNOWN") {
-            return truth(None);
-        } else if self.eat("LABELED") {
-            let e = ExprKind::HasLabel(l, self.label(false)?);
-            if !negated {
-                return Ok((e, m.height));
+        }
+        for (word, v) in [("TRUE", Some(true)), ("FALSE", Some(false)), ("UNKNOWN", None)] {
+            if self.eat(word) {
+                return Ok((ExprKind::IsTruth(l, v, negated), m.height));
             }
-            let inner = self.made(e, self.span_from(start), m.height)?;
+        }
+        if self.eat("LABELED") {
+            let (label, height) = self.label(false)?;
+            let (e, below) = (ExprKind::HasLabel(l, label), m.height.max(height));
+            if !negated {
+                return Ok((e, below));
+            }
+            let inner = self.made(e, self.span_from(start), below)?;
             return Ok((ExprKind::Not(Box::new(inner.expr)), inner.height));
         }
         let source = self.eat("SOURCE");

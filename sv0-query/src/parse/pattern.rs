@@ -1,7 +1,7 @@
 //! Path patterns, their elements and labels.
 
 use super::lex::Kind;
-use super::{Failure, Parser, R};
+use super::{Failure, MAX_DEPTH, Parser, R};
 use crate::ast::{
     Clause, Dir, EdgePattern, Element, Expr, Filler, Group, Label, Linear, Match, Name, NodePattern, PathMode,
     PathPattern, Quantifier, Selector, Span, Subquery, Term,
@@ -101,6 +101,7 @@ impl Parser<'_> {
     fn path_term(&mut self) -> R<Term> {
         let mut out = Vec::new();
         loop {
+            self.parts(1, self.span_of(self.peek(0)))?;
             if self.symbols_at(0, "(") {
                 // Two brackets, or a bracket and an edge: no node begins so.
                 let inside = self.peek(1).kind;
@@ -163,10 +164,10 @@ impl Parser<'_> {
             self.misses("a name");
         }
         if self.eat_symbols(":") {
-            f.label = Some(self.label(false)?);
+            f.label = Some(self.label(false)?.0);
         } else if self.is("IS") && !self.word_at(1, "NOT") {
             self.at += 1;
-            f.label = Some(self.label(false)?);
+            f.label = Some(self.label(false)?.0);
         }
         if edge && self.symbols_at(0, "*") {
             star = Some(self.star()?);
@@ -280,7 +281,7 @@ impl Parser<'_> {
 
     /// A label expression. As the tail of an expression, what goes on behind a bar as an expression does is what a
     /// comprehension makes, not a label.
-    pub(super) fn label(&mut self, tail: bool) -> R<Label> {
+    pub(super) fn label(&mut self, tail: bool) -> R<(Label, usize)> {
         let start = self.start();
         let mut all = vec![self.label_and()?];
         while self.symbols_at(0, "|") {
@@ -305,15 +306,30 @@ impl Parser<'_> {
         self.labels(all, Label::Or, start)
     }
 
-    fn labels(&self, all: Vec<Label>, f: fn(Box<Label>, Box<Label>) -> Label, start: usize) -> R<Label> {
+    /// A chain of labels with their heights, and its own.
+    fn labels(
+        &mut self,
+        all: Vec<(Label, usize)>,
+        f: fn(Box<Label>, Box<Label>) -> Label,
+        start: usize,
+    ) -> R<(Label, usize)> {
+        let span = self.span_from(start);
+        let height = all.iter().map(|l| l.1).max().unwrap_or(0) + all.len();
+        if height > MAX_DEPTH {
+            let m = format!("labels of more than {MAX_DEPTH} levels");
+            return Err(self.refuse(Code::Syntax, span, &m, None));
+        }
+        self.highest = self.highest.max(height);
+        self.parts(all.len(), span)?;
         if all.len() > MAX_LABELS {
             let m = format!("{} labels in a row; at most {MAX_LABELS} are read", all.len());
             return Err(Diagnostic::new(Code::Syntax, self.span_from(start), m).into());
         }
-        all.into_iter().reduce(|a, b| f(Box::new(a), Box::new(b))).ok_or(Failure::Unexpected)
+        let label = all.into_iter().map(|l| l.0).reduce(|a, b| f(Box::new(a), Box::new(b)));
+        Ok((label.ok_or(Failure::Unexpected)?, height))
     }
 
-    fn label_and(&mut self) -> R<Label> {
+    fn label_and(&mut self) -> R<(Label, usize)> {
         let start = self.start();
         let mut all = vec![self.label_not()?];
         while self.eat_symbols("&") || self.eat_symbols(":") {
@@ -322,23 +338,23 @@ impl Parser<'_> {
         self.labels(all, Label::And, start)
     }
 
-    fn label_not(&mut self) -> R<Label> {
+    fn label_not(&mut self) -> R<(Label, usize)> {
         let mut negated = false;
         while self.eat_symbols("!") {
             negated = !negated;
         }
-        let label = if self.eat_symbols("(") {
+        let (label, height) = if self.eat_symbols("(") {
             let l = self.label(false)?;
             self.need_symbols(")")?;
             l
         } else if self.eat_symbols("%") {
-            Label::Any
+            (Label::Any, 0)
         } else if self.name_at(0) {
-            Label::Name(self.name()?)
+            (Label::Name(self.name()?), 0)
         } else {
             return self.fail("a label");
         };
-        Ok(if negated { Label::Not(Box::new(label)) } else { label })
+        Ok(if negated { (Label::Not(Box::new(label)), height + 1) } else { (label, height) })
     }
 
     /// A path pattern where an expression stands: a node, and an edge with a node behind it. `None` where it is none.
@@ -346,17 +362,21 @@ impl Parser<'_> {
         if self.not_pattern.contains(&self.at) {
             return Ok(None);
         }
-        let (at, start) = (self.at, self.start());
+        let start = self.start();
+        // Where its nodes begin: what fails from the first fails from each.
+        let mut nodes = vec![self.at];
         let term = self.tried(|p| {
             let mut term = vec![Element::Node(p.node()?)];
             while p.at_predicate_edge() {
                 term.push(p.edge_and_quantifier()?);
+                nodes.push(p.at);
                 term.push(Element::Node(p.node()?));
+                p.parts(2, p.span_from(start))?;
             }
             if term.len() > 1 { Ok(term) } else { p.fail("an edge pattern `-[…]->`") }
         })?;
         if term.is_none() {
-            self.not_pattern.insert(at);
+            self.not_pattern.extend(nodes);
         }
         Ok(term.map(|t| pattern_subquery(t, self.span_from(start))))
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sv0_graph::{Direction, EdgeTypeId};
 
-use crate::plan::{Chain, ChainHop, Elem, Pattern, Tree};
+use crate::plan::{Chain, ChainHop, Elem, Pattern, Slot, Tree};
 use crate::rewrite::slots;
 
 /// The chain of a pattern; `None` where a condition needs more than the nodes that are reached, or a walk that fits might be
@@ -54,10 +54,10 @@ pub(super) fn only_hop(p: &Pattern) -> Option<ChainHop> {
 }
 
 fn hop(t: &Tree, p: &Pattern) -> Option<ChainHop> {
-    let (elem, min, max, own) = match t {
-        Tree::Edge(i) => (*i, 1, Some(1), false),
-        Tree::Repeat { inner, min, max, check: None, .. } if *min <= 1 => match **inner {
-            Tree::Edge(i) => (i, *min, *max, true),
+    let (elem, min, max, reset): (usize, u32, Option<u32>, &[Slot]) = match t {
+        Tree::Edge(i) => (*i, 1, Some(1), &[]),
+        Tree::Repeat { inner, min, max, check: None, reset } if *min <= 1 => match **inner {
+            Tree::Edge(i) => (i, *min, *max, reset),
             _ => return None,
         },
         _ => return None,
@@ -65,10 +65,10 @@ fn hop(t: &Tree, p: &Pattern) -> Option<ChainHop> {
     let e = &p.elems[elem];
     // There and back again along one edge is no trail.
     let back = |w: &[(EdgeTypeId, Direction)]| matches!(w, [a, b] if a.0 == b.0);
-    if own && max != Some(1) && e.steps.windows(2).any(back) {
+    if max != Some(1) && e.steps.windows(2).any(back) {
         return None;
     }
-    let fresh = own || e.slot.is_none_or(|s| p.binds.contains(&s));
+    let fresh = e.slot.is_none_or(|s| p.binds.contains(&s) || reset.contains(&s));
     (e.filters.is_empty() && fresh).then_some(ChainHop { elem, min, max })
 }
 

@@ -12,21 +12,38 @@ pub(super) fn run(l: &mut Linear, _: Place, cx: &mut Context<'_>) {
 
 /// Connected patterns first, the most selective one at the start; one that asks about another's elements behind it.
 fn order(m: &mut MatchOp, cx: &Context<'_>) {
-    if m.patterns.len() < 2 {
+    if m.patterns.len() < 2 || m.patterns.iter().enumerate().any(|(i, p)| is_conditional(p, i, m)) {
         return;
     }
     // What isn't placed yet.
     let mut unbound: BTreeSet<Slot> = super::declared_from(m, 0);
     let mut left: Vec<Pattern> = std::mem::take(&mut m.patterns);
     while !left.is_empty() {
-        let ready = |p: &Pattern| {
-            let (mut reads, mut own) = (BTreeSet::new(), BTreeSet::new());
-            slots::of_pattern(p, &mut reads);
+        let ready = |i: usize| {
+            let mut others = BTreeSet::new();
+            for (_, o) in left.iter().enumerate().filter(|(j, _)| *j != i) {
+                slots::bound_by(o, &mut others);
+            }
+            let p = &left[i];
+            let known = |e: &CExpr, own: Option<Slot>| {
+                let mut reads = BTreeSet::new();
+                slots::of_expr(e, &mut reads);
+                reads.iter().all(|s| Some(*s) == own || !unbound.contains(s) || !others.contains(s))
+            };
+            // What a whole path is asked sees all that the path binds.
+            let mut own = BTreeSet::new();
             slots::bound_by(p, &mut own);
-            reads.iter().all(|s| own.contains(s) || !unbound.contains(s))
+            let whole = |e: &CExpr| {
+                let mut reads = BTreeSet::new();
+                slots::of_expr(e, &mut reads);
+                reads.iter().all(|s| own.contains(s) || !unbound.contains(s))
+            };
+            p.elems.iter().all(|e| e.filters.iter().all(|f| known(f, e.slot)))
+                && p.tree.conditions().into_iter().all(|c| known(c, None))
+                && p.post.iter().all(whole)
         };
         let best = (0..left.len())
-            .filter(|i| ready(&left[*i]))
+            .filter(|i| ready(*i))
             .max_by_key(|i| (says(&left[*i], &m.filter, &unbound, cx), Reverse(*i)))
             .unwrap_or(0);
         let mut p = left.remove(best);
@@ -43,6 +60,21 @@ fn order(m: &mut MatchOp, cx: &Context<'_>) {
     for p in &mut m.patterns {
         p.binds.retain(|s| seen.insert(*s));
     }
+}
+
+/// Whether another pattern names what this one binds on some ways only: it is null on the others, and the order decides.
+fn is_conditional(p: &Pattern, at: usize, m: &MatchOp) -> bool {
+    let mut single = Vec::new();
+    slots::single(&p.tree, &mut single);
+    let mut inner = BTreeSet::new();
+    slots::iterated(&p.tree, &mut inner);
+    let some = p.elems.iter().enumerate().filter(|(i, _)| !single.contains(i)).filter_map(|(_, e)| e.slot);
+    let some: BTreeSet<Slot> = some.filter(|s| !inner.contains(s)).collect();
+    let mut others = BTreeSet::new();
+    for (_, o) in m.patterns.iter().enumerate().filter(|(i, _)| *i != at) {
+        slots::bound_by(o, &mut others);
+    }
+    !some.is_disjoint(&others)
 }
 
 /// How much is known of where a pattern may start: the better end counts, then how few nodes there are.

@@ -122,8 +122,8 @@ fn insensitive(l: &Linear, at: usize, place: Place) -> bool {
     let last = |i: usize| i + 1 == l.ops.len();
     match first {
         None => place == Place::Exists,
-        // Whether there is a row doesn't depend on how often it comes, unless some are passed over.
-        Some((i, p)) if place == Place::Exists && last(i) => set_like(p) || p.skip.is_none(),
+        // Whether there is a row doesn't depend on how often it comes, unless some are passed over or asked about.
+        Some((i, p)) if place == Place::Exists && last(i) => set_like(p) || (p.skip.is_none() && p.filter.is_none()),
         Some((_, p)) => set_like(p),
     }
 }

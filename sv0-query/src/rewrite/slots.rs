@@ -20,7 +20,7 @@ fn of_linear(l: &Linear, out: &mut BTreeSet<Slot>) {
 }
 
 /// Slots that operators read; an element's slot counts: it may have been bound before.
-pub(super) fn of_ops(ops: &[Op], out: &mut BTreeSet<Slot>) {
+pub(crate) fn of_ops(ops: &[Op], out: &mut BTreeSet<Slot>) {
     for op in ops {
         match op {
             Op::Match(m) => m.patterns.iter().for_each(|p| bound_by(p, out)),
@@ -50,6 +50,18 @@ pub(super) fn single(t: &Tree, out: &mut Vec<usize>) {
         Tree::Node(i) | Tree::Edge(i) => out.push(*i),
         Tree::Seq(ts) => ts.iter().for_each(|t| single(t, out)),
         Tree::Alt(_) | Tree::Repeat { .. } => {}
+    }
+}
+
+/// Slots that begin anew with each iteration.
+pub(super) fn iterated(t: &Tree, out: &mut BTreeSet<Slot>) {
+    match t {
+        Tree::Node(_) | Tree::Edge(_) => {}
+        Tree::Seq(ts) | Tree::Alt(ts) => ts.iter().for_each(|t| iterated(t, out)),
+        Tree::Repeat { inner, reset, .. } => {
+            out.extend(reset);
+            iterated(inner, out);
+        }
     }
 }
 

@@ -84,6 +84,42 @@ fn nested_texts_end_whole_and_cut() {
 }
 
 #[test]
+fn what_is_copied_counts() {
+    // What stands before a NEXT goes into each part behind it, and again within a CALL.
+    let mut q = "RETURN 1 AS x".to_owned();
+    for _ in 0..5 {
+        q = format!("CALL {{ {q} }} RETURN x NEXT RETURN x{}", " UNION RETURN x".repeat(63));
+    }
+    assert_eq!(check(&q), Some(Code::Syntax));
+    // The middle of a comparison stands in two, patterns and all.
+    let pattern = format!("(){}", "--()".repeat(8000));
+    let q = (0..12).fold(format!("COUNT {{ {pattern} }}"), |q, _| format!("(1 < {q} < 1)"));
+    assert_eq!(check(&format!("RETURN {q} AS x")), Some(Code::Syntax));
+    // Labels are as deep as they are long.
+    let deep = (0..60).fold("a".to_owned(), |l, _| format!("({l}{})", "&a".repeat(250)));
+    assert_eq!(check(&format!("MATCH (n:{deep}) RETURN n")), Some(Code::Syntax));
+    assert_eq!(check(&format!("MATCH (n) WHERE n:{deep} RETURN n")), Some(Code::Syntax));
+    // A value that is asked again and again isn't copied each time.
+    let q = format!("RETURN [{}1]{} AS x", "1, ".repeat(20_000), " IS TRUE".repeat(200));
+    assert!(check(&q).is_none_or(|c| c != Code::Syntax));
+}
+
+#[test]
+fn clauses_in_queries_in_queries_fit_the_stack() {
+    // Each clause of each level is a few calls deep in the executor.
+    let mut q = "RETURN 1 AS x".to_owned();
+    for _ in 0..16 {
+        let more = format!("{}FILTER EXISTS {{ {q} }} RETURN 1 AS x", "LET a = 1 WITH 1 AS b ".repeat(40));
+        if check(&more).is_some() {
+            break;
+        }
+        q = more;
+    }
+    let run = std::thread::Builder::new().stack_size(2 << 20).spawn(move || run(&nodes(1), &q, Budget::default()));
+    assert_eq!(run.unwrap().join().unwrap(), Ok(1));
+}
+
+#[test]
 fn long_chains_end_in_an_answer_or_an_error() {
     let chains = [
         ("RETURN 1", "+1", " AS x"),

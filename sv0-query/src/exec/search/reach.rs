@@ -9,7 +9,7 @@ use sv0_graph::{Adjacency, GraphView, Topology};
 use super::super::{Exec, Flow, GO, Row};
 use super::sweep::{BLOCK, BLOCKS, Block, Step, Sweep};
 use super::{Sink, Used};
-use crate::diag::QueryError;
+use crate::diag::{Code, QueryError};
 use crate::plan::{Chain, Pattern};
 use crate::val::Val;
 
@@ -203,7 +203,12 @@ impl<'a, G: GraphView> Exec<'a, G> {
             };
             let ty = e.label.as_ref().and_then(crate::plan::one_type);
             for n in self.candidates(graph, ty)?.iter() {
-                self.passes(reach, p, chain, station, graph, *n, row)?;
+                match self.passes(reach, p, chain, station, graph, *n, row) {
+                    Ok(_) => {}
+                    // Perhaps of a node that nobody comes to.
+                    Err(e) if e.code() == Code::Value => return Ok(None),
+                    Err(e) => return Err(e),
+                }
             }
             pass.push(Some(Arc::new(reach.known[station].1.clone())));
         }

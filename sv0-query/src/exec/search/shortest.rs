@@ -134,7 +134,10 @@ impl<G: GraphView> Exec<'_, G> {
                 let want = if all { u32::MAX } else { 1 };
                 let mut paths = search.paths(end);
                 while let Some(edges) = paths.next() {
-                    if let Err(e) = self.work(edges.len() as u64) {
+                    // Each is kept, so that none comes twice.
+                    let bytes = if all { 8 * edges.len() as u64 + 64 } else { 0 };
+                    *charged += bytes;
+                    if let Err(e) = self.work(edges.len() as u64).and_then(|()| self.charge(bytes)) {
                         restore(row);
                         return Err(e);
                     }

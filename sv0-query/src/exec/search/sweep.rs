@@ -12,7 +12,7 @@ pub(super) const BLOCK: usize = 64;
 /// Blocks that are computed at a time.
 pub(super) const BLOCKS: usize = 32;
 /// Adjacency entries after which a block is left to whoever asked: what one block holds is bounded by it.
-const MOST: u64 = 1 << 20;
+const MOST: u64 = 1 << 18;
 
 /// A hop, as plain data.
 pub(super) struct Step {
@@ -116,15 +116,20 @@ impl Sweep {
                             reached.push(*o);
                         }
                     }
+                    out.touched <= MOST
                 };
+                let mut done = true;
                 if depth == 1 {
-                    from.iter().for_each(|n| visit(*n, reached));
+                    done = from.iter().all(|n| visit(*n, reached));
                 } else {
                     for at in begin..end {
-                        visit(reached[at], reached);
+                        done = visit(reached[at], reached);
+                        if !done {
+                            break;
+                        }
                     }
                 }
-                if out.touched > MOST {
+                if !done {
                     return None;
                 }
                 begin = end;
