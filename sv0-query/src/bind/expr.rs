@@ -429,9 +429,15 @@ impl Binder<'_> {
         let Some((func, min, max)) = Func::by_name(name) else {
             if name.starts_with("apoc.") {
                 let d = Diagnostic::new(Code::Unsupported, span, format!("`{name}`: APOC isn't part of sv0"));
-                self.error(
-                    d.help("most of it is in the language: list predicates, comprehensions, dates, quantified paths"),
-                );
+                let d =
+                    d.help("most of it is in the language: list predicates, comprehensions, dates, quantified paths");
+                // Where unknown labels are empty, an unknown function knows nothing: that is told.
+                if self.set.lenient {
+                    self.warnings.push(Diagnostic { message: format!("{}: it gives null", d.message), ..d });
+                    args.iter().for_each(|a| _ = self.expr(a, scope));
+                } else {
+                    self.error(d);
+                }
                 return CExpr::Const(Val::Null);
             }
             if &**name == "reduce" {

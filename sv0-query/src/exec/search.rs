@@ -172,8 +172,13 @@ impl<G: GraphView> Exec<'_, G> {
         use crate::plan::CExpr;
         let Some(slot) = e.slot.filter(|_| !self.is_open(graph)) else { return Ok(None) };
         for f in &e.filters {
-            let CExpr::Cmp(CmpOp::Eq, a, b) = f else { continue };
-            for (prop, value) in [(a, b), (b, a)] {
+            // `x IN n.tags` asks the index of the list's members.
+            let sides = match f {
+                CExpr::Cmp(CmpOp::Eq, a, b) => vec![(a, b), (b, a)],
+                CExpr::In(a, b) => vec![(b, a)],
+                _ => continue,
+            };
+            for (prop, value) in sides {
                 if let CExpr::Prop { base, node: Some(p), .. } = &**prop
                     && matches!(&**base, CExpr::Slot(s) if *s == slot)
                     && matches!(&**value, CExpr::Const(_) | CExpr::Param(_))

@@ -16,7 +16,7 @@ static GRAPH: LazyLock<Snapshot> = LazyLock::new(|| {
         let ty = if i.is_multiple_of(3) { "role" } else { "identity" };
         let kind = if i.is_multiple_of(3) { "aws.role" } else { "aws.user" };
         json!({"id": format!("n{i}"), "type": ty, "kind": kind, "name": format!("name {}", i % 50),
-            "props": {"status": status[i % 7 % 3], "system": format!("s{}", i % 5)}})
+            "props": {"status": status[i % 7 % 3], "system": format!("s{}", i % 5), "tags": if i.is_multiple_of(11) { json!(["tier_zero"]) } else { json!([]) }}})
     };
     let nodes: Vec<Json> = (0..NODES).map(node).collect();
     let edge = |ty: &str, a: usize, b: usize| json!({"type": ty, "from": format!("n{a}"), "to": format!("n{b}")});
@@ -55,6 +55,7 @@ fn blocks_give_what_single_searches_give() {
         "MATCH (a:identity)-[:MEMBER_OF]->{0,3}(b) RETURN DISTINCT a, b",
         "MATCH (a:identity)-[:MEMBER_OF]->+(b:role WHERE b.status = 'active') RETURN DISTINCT a.id, b.id",
         "MATCH (a:identity {status: 'disabled'})-[:MEMBER_OF]->+(b {system: 's3'}) RETURN DISTINCT a.id, b.id",
+        "MATCH (a:identity WHERE 'tier_zero' IN a.tags)-[:MEMBER_OF]->+(b) RETURN DISTINCT a.id, b.id",
         "MATCH (a)-[:MEMBER_OF]->{1,2}(b:role) WHERE a.system <> b.system RETURN DISTINCT a, b",
         "MATCH (a:identity)-[:MEMBER_OF]->+(b:role) RETURN a, count(DISTINCT b) AS n",
         "MATCH (a:identity)-[:MEMBER_OF]->+(b:role) RETURN b, count(DISTINCT a) AS n",
