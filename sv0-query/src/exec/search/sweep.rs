@@ -9,8 +9,8 @@ use sv0_graph::Adjacency;
 
 /// Starts of one block.
 pub(super) const BLOCK: usize = 64;
-/// Blocks that are computed at a time.
-pub(super) const BLOCKS: usize = 32;
+/// Blocks that are computed at a time: with `MOST`, as long as nobody looks at the clock.
+pub(super) const BLOCKS: usize = 16;
 /// Adjacency entries after which a block is left to whoever asked: what one block holds is bounded by it.
 const MOST: u64 = 1 << 18;
 
