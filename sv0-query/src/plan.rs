@@ -175,6 +175,9 @@ pub(crate) struct Chain {
     pub hops: Vec<ChainHop>,
     /// By station: whether it asks the same of a node each time.
     pub stable: Vec<bool>,
+    /// The one hop takes edges both ways: there and back again along one edge is no trail, so a start that is its own end is
+    /// looked at more closely.
+    pub back: bool,
 }
 
 /// One hop along an edge element, at least and at most so often; `min` is 0 or 1.

@@ -37,8 +37,12 @@ pub(super) fn chain(p: &Pattern) -> Option<Chain> {
     if hops.is_empty() || !inner.iter().flatten().all(fresh) || !trails(p, &stations, &hops) {
         return None;
     }
+    let back = hops.iter().any(|h| returns(h, p));
+    if back && (hops.len() > 1 || p.tally) {
+        return None;
+    }
     let stable = stations.iter().map(|s| s.is_none_or(|i| stable(&p.elems[i], p))).collect();
-    Some(Chain { stations, hops, stable })
+    Some(Chain { stations, hops, stable, back })
 }
 
 /// The one quantified edge of a pattern that asks for shortest paths between two nodes, of any way.
@@ -63,13 +67,14 @@ fn hop(t: &Tree, p: &Pattern) -> Option<ChainHop> {
         _ => return None,
     };
     let e = &p.elems[elem];
-    // There and back again along one edge is no trail.
-    let back = |w: &[(EdgeTypeId, Direction)]| matches!(w, [a, b] if a.0 == b.0);
-    if max != Some(1) && e.steps.windows(2).any(back) {
-        return None;
-    }
     let fresh = e.slot.is_none_or(|s| p.binds.contains(&s) || reset.contains(&s));
     (e.filters.is_empty() && fresh).then_some(ChainHop { elem, min, max })
+}
+
+/// Whether a hop may come back along the edge that it went.
+fn returns(h: &ChainHop, p: &Pattern) -> bool {
+    let both = |w: &[(EdgeTypeId, Direction)]| matches!(w, [a, b] if a.0 == b.0);
+    h.max != Some(1) && p.elems[h.elem].steps.windows(2).any(both)
 }
 
 /// Whether a node passes a station or not, whatever stands in the row.

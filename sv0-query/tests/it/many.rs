@@ -56,6 +56,8 @@ fn blocks_give_what_single_searches_give() {
         "MATCH (a:identity)-[:MEMBER_OF]->+(b:role WHERE b.status = 'active') RETURN DISTINCT a.id, b.id",
         "MATCH (a:identity {status: 'disabled'})-[:MEMBER_OF]->+(b {system: 's3'}) RETURN DISTINCT a.id, b.id",
         "MATCH (a:identity WHERE 'tier_zero' IN a.tags)-[:MEMBER_OF]->+(b) RETURN DISTINCT a.id, b.id",
+        "MATCH (a:identity)-[:MEMBER_OF]-{1,2}(b) RETURN DISTINCT a.id, b.id",
+        "MATCH (a:identity)-[:MEMBER_OF]-{0,2}(b:role) RETURN a, count(DISTINCT b) AS n",
         "MATCH (a)-[:MEMBER_OF]->{1,2}(b:role) WHERE a.system <> b.system RETURN DISTINCT a, b",
         "MATCH (a:identity)-[:MEMBER_OF]->+(b:role) RETURN a, count(DISTINCT b) AS n",
         "MATCH (a:identity)-[:MEMBER_OF]->+(b:role) RETURN b, count(DISTINCT a) AS n",

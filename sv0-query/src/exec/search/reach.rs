@@ -9,6 +9,7 @@ use sv0_graph::{Adjacency, GraphView, Topology};
 use super::super::{Exec, Flow, GO, Row};
 use super::sweep::{BLOCK, BLOCKS, Block, Step, Sweep};
 use super::{Sink, Used};
+use crate::ast::Selector;
 use crate::diag::{Code, QueryError};
 use crate::plan::{Chain, Pattern};
 use crate::val::Val;
@@ -160,7 +161,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
                 let rows = if p.tally { u32::from(*n > 0) } else { *n };
                 for end in ends.by_ref().take(rows as usize) {
                     let weight = self.weight.replace(if p.tally { u64::from(*n) } else { 1 });
-                    flow = self.at_end(p, graph, *end, row, used, sink);
+                    flow = self.end_of(p, chain, graph, *start, *end, row, used, sink);
                     self.weight.set(weight);
                     if !matches!(flow, Ok(ControlFlow::Continue(()))) {
                         break 'all;
@@ -291,7 +292,9 @@ impl<'a, G: GraphView> Exec<'a, G> {
                 (flow, _) => flow,
             }
         } else {
-            self.hops(reach, p, chain, graph, row, start, &mut |end, row| self.at_end(p, graph, end, row, used, sink))
+            self.hops(reach, p, chain, graph, row, start, &mut |end, row| {
+                self.end_of(p, chain, graph, start, end, row, used, sink)
+            })
         };
         if let Some(s) = start_slot {
             row[s] = Val::Unset;
@@ -434,6 +437,32 @@ impl<'a, G: GraphView> Exec<'a, G> {
             reach.known[station].1.set(at, ok);
         }
         Ok(ok)
+    }
+
+    /// An end that was reached.
+    #[expect(clippy::too_many_arguments, reason = "as `reach`")]
+    fn end_of(
+        &self,
+        p: &Pattern,
+        chain: &Chain,
+        graph: u8,
+        start: u32,
+        end: u32,
+        row: &mut Row,
+        used: &mut Used,
+        sink: Sink<'_>,
+    ) -> Flow {
+        if !(chain.back && end == start && chain.hops.iter().all(|h| h.min == 1)) {
+            return self.at_end(p, graph, end, row, used, sink);
+        }
+        // The start is bound for the search only.
+        let bound =
+            p.first.slot.filter(|s| p.binds.contains(s)).map(|s| (s, std::mem::replace(&mut row[s], Val::Unset)));
+        let flow = self.ordered(p, Selector::Shortest(1), graph, start, Some(end), row, used, sink);
+        if let Some((s, v)) = bound {
+            row[s] = v;
+        }
+        flow
     }
 
     /// Binds the far end and hands the row on.
