@@ -73,22 +73,39 @@ impl<'a, G: GraphView> Exec<'a, G> {
                 None => return Ok(None),
             },
         };
-        let mut flow = GO;
         // Few at first: whoever wants a few rows takes no more.
         let (few, many) = starts.split_at(starts.len().min(MANY));
         let sweeps = !many.is_empty() && chain.stable.iter().all(|s| *s);
-        for start in if sweeps { few } else { starts } {
-            flow = self.reach_from(&mut reach, p, chain, graph, *start, row, used, sink);
-            reach.hops.iter_mut().for_each(Hop::forget);
-            if !matches!(flow, Ok(ControlFlow::Continue(()))) {
-                break;
-            }
-        }
+        let singly = if sweeps { few } else { starts };
+        let mut flow = self.one_by_one(&mut reach, p, chain, graph, singly, row, used, sink);
         if sweeps && matches!(flow, Ok(ControlFlow::Continue(()))) {
             flow = self.sweep(&mut reach, p, chain, graph, many, row, used, sink);
         }
         self.reaches.borrow_mut().insert(place, reach);
         flow.map(Some)
+    }
+
+    /// A search from each start.
+    #[expect(clippy::too_many_arguments, reason = "as `reach`")]
+    fn one_by_one(
+        &self,
+        reach: &mut Reach<'_>,
+        p: &Pattern,
+        chain: &Chain,
+        graph: u8,
+        starts: &[u32],
+        row: &mut Row,
+        used: &mut Used,
+        sink: Sink<'_>,
+    ) -> Flow {
+        for start in starts {
+            let flow = self.reach_from(reach, p, chain, graph, *start, row, used, sink);
+            reach.hops.iter_mut().for_each(Hop::forget);
+            if !matches!(flow, Ok(ControlFlow::Continue(()))) {
+                return flow;
+            }
+        }
+        GO
     }
 
     /// Many starts, block by block: the next blocks are computed while the rows of the present ones are handed on.
@@ -105,14 +122,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
         sink: Sink<'_>,
     ) -> Flow {
         let Some(sweep) = self.plain(reach, p, chain, graph, row)? else {
-            for start in starts {
-                let flow = self.reach_from(reach, p, chain, graph, *start, row, used, sink);
-                reach.hops.iter_mut().for_each(Hop::forget);
-                if !matches!(flow, Ok(ControlFlow::Continue(()))) {
-                    return flow;
-                }
-            }
-            return GO;
+            return self.one_by_one(reach, p, chain, graph, starts, row, used, sink);
         };
         let windows: Vec<&[u32]> = starts.chunks(BLOCK * BLOCKS).collect();
         let mut ready = windows.first().map_or_else(Vec::new, |w| sweep.blocks(w));
@@ -171,12 +181,10 @@ impl<'a, G: GraphView> Exec<'a, G> {
             if let Some(s) = start_slot {
                 row[s] = Val::Unset;
             }
-            for start in starts.get(block.counts.len()..).unwrap_or(&[]) {
-                flow = self.reach_from(reach, p, chain, graph, *start, row, used, sink);
-                reach.hops.iter_mut().for_each(Hop::forget);
-                if !matches!(flow, Ok(ControlFlow::Continue(()))) {
-                    break 'all;
-                }
+            let rest = starts.get(block.counts.len()..).unwrap_or(&[]);
+            flow = self.one_by_one(reach, p, chain, graph, rest, row, used, sink);
+            if !matches!(flow, Ok(ControlFlow::Continue(()))) {
+                break 'all;
             }
         }
         if let Some(s) = start_slot {
