@@ -47,7 +47,8 @@ impl Csr {
         }
         // Descents may only stand where a row begins: as many are there as in the whole, if none is inside of a row.
         let descends = |w: &[u32]| matches!(*w, [a, b] if a > b);
-        let all = others.windows(2).filter(|w| descends(w)).count();
+        let next = others.get(1..).unwrap_or(&[]);
+        let all = others.iter().zip(next).fold(0u32, |n, (a, b)| n.wrapping_add(u32::from(a > b)));
         let mut last = 0;
         let at_starts = ends.iter().filter(|e| {
             let i = idx(**e);
@@ -55,7 +56,7 @@ impl Csr {
             last = **e;
             first && others.get(i.saturating_sub(1)..i.saturating_add(1)).is_some_and(descends)
         });
-        if at_starts.count() != all {
+        if at_starts.count() != idx(all) {
             return Err("neighbours aren't sorted");
         }
         let ordinals = if inward { Some(c.numbers(edges, 1 << 32, false)?) } else { None };

@@ -199,18 +199,23 @@ fn parse(bytes: &[u8], c: &ChunkRef, schema: &Schema, bounds: &Bounds, beside: &
     let mut cur = Cursor::new(bytes);
     let group_rows = bounds.rows(group);
     let allowed = allowed_ends(schema, c.key, bounds, matches!(kind, Kind::Out | Kind::OutPatch));
-    // Neighbours lie in few groups: a group's rows and type are looked up when it changes.
+    // By group, how many rows a neighbour may stand in: none in a group whose type the edge type doesn't allow.
+    let adjacency = matches!(kind, Kind::Out | Kind::In | Kind::OutPatch | Kind::InPatch);
+    let limits: Vec<u32> = bounds
+        .groups
+        .iter()
+        .take(if adjacency { usize::MAX } else { 0 })
+        .map(|(rows, t)| if allowed & t.bit() == 0 { 0 } else { *rows })
+        .collect();
     let fits = |ids: &[u32]| {
-        let (mut last, mut rows, mut good) = (u32::MAX, 0, true);
-        for id in ids {
-            if id >> 16 != last {
-                last = id >> 16;
-                let group = bounds.groups.get(idx(last)).filter(|(_, t)| allowed & t.bit() != 0);
-                rows = group.map_or(0, |(rows, _)| *rows);
-            }
-            good &= id & 0xffff < rows;
+        // Most often all are in a run of groups that are full, but for the last: then the least and the greatest tell.
+        let (low, high) = ids.iter().fold((u32::MAX, 0), |(low, high), id| (low.min(*id), high.max(*id)));
+        let run = limits.get(idx(low >> 16)..=idx(high >> 16)).and_then(<[u32]>::split_last);
+        if run.is_some_and(|(last, full)| high & 0xffff < *last && full.iter().all(|rows| *rows == 1 << 16)) {
+            return true;
         }
-        good
+        // Without an early way out, so that the loop is straight.
+        ids.iter().fold(true, |good, id| good & (id & 0xffff < limits.get(idx(id >> 16)).copied().unwrap_or(0)))
     };
     let same = |n: usize| if n == rows { Ok(()) } else { Err("row count") };
     let body = match kind {

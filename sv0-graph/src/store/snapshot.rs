@@ -400,6 +400,11 @@ impl Snapshot {
         Ok(self.0.edge_column(ty, column, g)?.value(ordinal as usize))
     }
 
+    /// How an edge is known, its state and its condition.
+    pub(crate) fn edge_claim(&self, edge: EdgeId) -> Result<(Evidence, State, Option<Arc<str>>), StoreError> {
+        self.0.claim(edge)
+    }
+
     /// Where an edge was found: numbers of records, and a JSON pointer into each.
     ///
     /// # Errors
@@ -674,30 +679,32 @@ impl Inner {
     }
 
     fn edge(&self, edge: EdgeId) -> Result<EdgeRef, StoreError> {
-        let (ty, g, ordinal) = edge_parts(edge);
+        let (ty, ..) = edge_parts(edge);
         let (from, to) = self.ends(edge)?;
-        let cell = |column: u16| Ok(self.edge_column(ty, column, g)?.value(ordinal as usize));
+        let key = self.edge_text(edge, edge_column::KEY)?.into();
+        let (evidence, state, condition) = self.claim(edge)?;
+        Ok(EdgeRef { ty, from, to, key, evidence, state, condition })
+    }
+
+    /// How an edge is known, its state and its condition.
+    fn claim(&self, edge: EdgeId) -> Result<(Evidence, State, Option<Arc<str>>), StoreError> {
+        let (ty, g, ordinal) = edge_parts(edge);
+        let cell = |column: u16| Ok::<_, StoreError>(self.edge_column(ty, column, g)?.value(ordinal as usize));
         let number = |column: u16| {
             Ok::<_, StoreError>(match cell(column)? {
                 Value::Int(n) => usize::try_from(n).unwrap_or(0),
                 _ => 0,
             })
         };
-        let text = |column: u16| {
-            Ok::<_, StoreError>(match cell(column)? {
-                Value::Str(s) => Some(s),
-                _ => None,
-            })
+        let condition = match cell(edge_column::CONDITION)? {
+            Value::Str(s) => Some(s),
+            _ => None,
         };
-        Ok(EdgeRef {
-            ty,
-            from,
-            to,
-            key: text(edge_column::KEY)?.unwrap_or_default(),
-            evidence: Evidence::ALL.get(number(edge_column::EVIDENCE)?).copied().unwrap_or_default(),
-            state: State::ALL.get(number(edge_column::STATE)?).copied().unwrap_or_default(),
-            condition: text(edge_column::CONDITION)?,
-        })
+        Ok((
+            Evidence::ALL.get(number(edge_column::EVIDENCE)?).copied().unwrap_or_default(),
+            State::ALL.get(number(edge_column::STATE)?).copied().unwrap_or_default(),
+            condition,
+        ))
     }
 
     fn records(&self, origins: Origins) -> Result<Vec<(SourceRecord, String)>, StoreError> {

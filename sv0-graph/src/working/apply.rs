@@ -49,9 +49,11 @@ impl Working {
         for (batch, records) in batches.iter_mut().zip(&record_maps) {
             self.apply_nodes(batch, records, &mut seen)?;
         }
-        let named = batches.iter().flat_map(|b| &b.edges).chain(kept_edges.iter().map(|(_, e)| e));
-        for k in kept.iter().chain(named.flat_map(|e| [&e.from, &e.to])) {
-            seen.extend(self.lookup(k)?);
+        if !complete.is_empty() {
+            let named = batches.iter().flat_map(|b| &b.edges).chain(kept_edges.iter().map(|(_, e)| e));
+            for k in kept.iter().chain(named.flat_map(|e| [&e.from, &e.to])) {
+                seen.extend(self.lookup(k)?);
+            }
         }
         // Removal inside what was observed completely; after all nodes of all batches are in.
         for (source, scope) in &complete {

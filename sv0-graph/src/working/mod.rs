@@ -252,8 +252,12 @@ impl Working {
         let ids: Vec<Option<u32>> =
             keys.par_iter().zip(&found).map(|(k, c)| base.confirm(k, c).ok().flatten()).collect();
         let (own, ends) = ids.split_at(nodes.len());
-        let nodes: Vec<_> =
-            own.par_iter().flatten().map(|id| Some((*id, base_node(base, *id).ok()??))).flatten().collect();
+        let columns: BTreeMap<u16, Vec<u16>> = whole.into_iter().map(|g| (g, base.node_columns(g))).collect();
+        let nodes: Vec<_> = own
+            .par_iter()
+            .flatten()
+            .filter_map(|id| Some((*id, node_rec(base, *id, columns.get(&group(*id))?).ok()?)))
+            .collect();
         let ends: Vec<_> = edges
             .iter()
             .zip(ends.chunks_exact(2))
@@ -278,13 +282,15 @@ impl Working {
         base.warm(base.sections_where(|kind, ty, _, g| {
             matches!(kind, Kind::EdgeColumn | Kind::EdgePatch) && starts.contains(&(ty, g))
         }));
+        let columns: BTreeMap<(u16, u16), Vec<u16>> =
+            starts.iter().map(|(ty, g)| ((*ty, *g), base.edge_columns(EdgeTypeId(*ty), *g))).collect();
         let found: Vec<_> = found
             .into_par_iter()
-            .map(|(edge, identity)| {
-                let rec = edge.map(|e| Ok::<_, StoreError>((e, Self::base_edge(base, e)?)));
-                Some((identity, rec.transpose().ok()?))
+            .filter_map(|(edge, identity)| {
+                let Some(e) = edge else { return Some((identity, None)) };
+                let (ty, g, _) = crate::store::edge_parts(e);
+                Some((identity, Some((e, Self::edge_rec(base, e, columns.get(&(ty.0, g))?).ok()?))))
             })
-            .flatten()
             .collect();
         if self.read.keys.is_empty() {
             self.read = Read::seeded(&keys);
@@ -337,22 +343,26 @@ impl Working {
 
     /// All that is known of an edge of the snapshot below.
     pub(crate) fn base_edge(base: &Snapshot, edge: EdgeId) -> Result<EdgeRec, StoreError> {
-        let r = base.edge(edge).map_err(unwrap)?;
         let (ty, group, _) = crate::store::edge_parts(edge);
+        Self::edge_rec(base, edge, &base.edge_columns(ty, group))
+    }
+
+    /// As [`Self::base_edge`], with the columns of the edge's type and group.
+    fn edge_rec(base: &Snapshot, edge: EdgeId, columns: &[u16]) -> Result<EdgeRec, StoreError> {
+        let declared = base.schema().edge_properties().len();
         let mut props = Vec::new();
-        for c in base.edge_columns(ty, group) {
-            if usize::from(c) < base.schema().edge_properties().len() {
-                let v = base.edge_cell(edge, c)?;
-                if !v.is_null() {
-                    props.push((PropId(c), v));
-                }
+        for c in columns.iter().copied().filter(|c| usize::from(*c) < declared) {
+            let v = base.edge_cell(edge, c)?;
+            if !v.is_null() {
+                props.push((PropId(c), v));
             }
         }
+        let (evidence, state, condition) = base.edge_claim(edge)?;
         Ok(EdgeRec {
             sources: base.edge_cell(edge, edge_column::SOURCES)?.as_list().to_vec(),
-            evidence: r.evidence,
-            state: r.state,
-            condition: r.condition,
+            evidence,
+            state,
+            condition,
             props,
             origins: base.edge_origins(edge)?,
         })
@@ -399,15 +409,20 @@ pub(crate) fn base_node(base: &Snapshot, node: u32) -> Result<Option<NodeRec>, S
     if base.node_type(node).is_none() {
         return Ok(None);
     }
+    node_rec(base, node, &base.node_columns(group(node))).map(Some)
+}
+
+/// All that is known of a node, with the columns of its group.
+fn node_rec(base: &Snapshot, node: u32, columns: &[u16]) -> Result<NodeRec, StoreError> {
     let declared = base.schema().node_properties().len();
     let mut props = Vec::new();
-    for c in 0..u16::try_from(declared).unwrap_or(u16::MAX) {
+    for c in columns.iter().copied().filter(|c| usize::from(*c) < declared) {
         let v = base.node_cell(node, c)?;
         if !v.is_null() {
             props.push((PropId(c), v));
         }
     }
-    Ok(Some(NodeRec { key: base.key(node).map_err(unwrap)?, props, origins: base.node_origins(node)? }))
+    Ok(NodeRec { key: base.key(node).map_err(unwrap)?, props, origins: base.node_origins(node)? })
 }
 
 /// The store's error behind a view's.
