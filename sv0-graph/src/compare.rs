@@ -238,6 +238,27 @@ impl GraphView for Graph {
         }
     }
 
+    fn text_is(&self, node: u32, prop: PropId, text: &str) -> Result<bool, GraphError> {
+        either!(self, g => g.text_is(node, prop, text))
+    }
+
+    fn adjacency(
+        &self,
+        steps: &[(EdgeTypeId, Direction)],
+        now: bool,
+    ) -> Result<Option<std::sync::Arc<crate::store::Adjacency>>, GraphError> {
+        match self {
+            Self::Snapshot(s) => GraphView::adjacency(s, steps, now),
+            Self::Compared(_) => Ok(None),
+        }
+    }
+
+    fn visited(&self, steps: &[(EdgeTypeId, Direction)], nodes: u64) {
+        if let Self::Snapshot(s) = self {
+            s.visited(steps, nodes);
+        }
+    }
+
     fn node_type(&self, node: u32) -> Option<NodeType> {
         either!(self, g => g.node_type(node))
     }

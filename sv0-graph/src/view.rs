@@ -147,6 +147,30 @@ pub trait GraphView {
         Ok(None)
     }
 
+    /// Whether a text property of a node is this text.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn text_is(&self, node: u32, prop: PropId, text: &str) -> Result<bool, GraphError> {
+        Ok(self.node_prop(node, prop)?.as_str() == Some(text))
+    }
+
+    /// The neighbours along some steps in one array that all searches share, where the view keeps it: once it was visited
+    /// often enough ([`GraphView::visited`]), or `now`.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn adjacency(
+        &self,
+        _steps: &[(EdgeTypeId, Direction)],
+        _now: bool,
+    ) -> Result<Option<std::sync::Arc<crate::store::Adjacency>>, GraphError> {
+        Ok(None)
+    }
+
+    /// Notes that a search visited so many nodes along some steps.
+    fn visited(&self, _steps: &[(EdgeTypeId, Direction)], _nodes: u64) {}
+
     /// The live nodes whose text property is `value` (or whose list property holds it), ascending, where the view has an index
     /// for it.
     ///

@@ -10,6 +10,7 @@ use crate::plan::{Elem, Linear, Move, Nfa, Op, Pattern, Plan, Slot, Tree};
 use crate::rewrite::{Place, each_linear, each_pattern, slots};
 
 mod chain;
+mod fold;
 
 /// Automata beyond this many states aren't built.
 const MAX_STATES: usize = 20_000;
@@ -27,6 +28,7 @@ pub(crate) fn build_all(plan: &mut Plan) -> Vec<Diagnostic> {
         p.chain = chain::chain(p);
         p.hop = chain::only_hop(p);
     });
+    each_linear(&mut plan.parts, Place::Top, &mut |l, _| fold::over_ends(l));
     errors
 }
 

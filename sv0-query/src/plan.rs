@@ -89,6 +89,51 @@ pub(crate) struct Project {
 pub(crate) struct Grouping {
     pub keys: Vec<(Slot, CExpr)>,
     pub aggregates: Vec<Aggregate>,
+    /// Where all it takes of the ends of a chain right before it can be summed up by start; filled by `physical`.
+    pub ends: Option<Box<OverEnds>>,
+}
+
+impl Project {
+    /// Whether it needs all rows before it gives one.
+    pub(crate) fn gathers(&self) -> bool {
+        self.grouping.is_some() || !self.order.is_empty()
+    }
+}
+
+/// How a grouping takes the ends of a chain without a row for each.
+#[derive(Debug, Clone)]
+pub(crate) struct OverEnds {
+    pub start: Option<Slot>,
+    pub end: Slot,
+    /// The end's slot under other names, behind projections.
+    pub aliases: Vec<Slot>,
+    /// Conditions of the MATCH that a start alone decides, by their places.
+    pub firsts: Vec<usize>,
+    /// Conditions on a start and an end by their places, with the properties that they read of each.
+    pub pairs: Vec<PairTest>,
+    /// A start isn't its own end.
+    pub apart: bool,
+    /// By aggregate: what it takes of the ends.
+    pub args: Vec<EndArg>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct PairTest {
+    pub filter: usize,
+    /// Properties of the start.
+    pub of_start: Vec<CExpr>,
+    /// Properties of the end.
+    pub of_end: Vec<CExpr>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum EndArg {
+    /// The same for all ends of a start.
+    Start,
+    /// How many ends there are.
+    Number,
+    /// A property of each end.
+    Prop(CExpr),
 }
 
 #[derive(Debug, Clone)]

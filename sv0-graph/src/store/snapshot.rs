@@ -1,5 +1,6 @@
 //! An immutable snapshot: every section is read, checked and kept at its first touch.
 
+mod view;
 mod warm;
 
 pub(crate) use warm::Candidate;
@@ -19,11 +20,12 @@ use super::map::Maps;
 use super::media::Media;
 use super::merged::{Merged, Rows};
 use super::statistics::TypeStatistics;
+use super::topology::Kept;
 use crate::batch::{Evidence, SourceRecord, State};
 use crate::key::NodeKey;
 use crate::schema::{EdgeTypeId, NodeType, PropId, Schema};
 use crate::value::Value;
-use crate::view::{Direction, EdgeId, EdgeRef, GraphError, GraphView};
+use crate::view::{Direction, EdgeId, EdgeRef};
 
 /// A graph as it was at one commit. Cheap to clone; never disturbed by writers.
 #[derive(Debug, Clone)]
@@ -39,6 +41,7 @@ struct Inner {
     /// An error that an answer couldn't carry.
     swallowed: OnceLock<StoreError>,
     lookup: Lookup,
+    kept: Kept,
     /// Boxed, so that a section that nobody touches costs two words.
     cells: Vec<OnceLock<Box<Result<Chunk, StoreError>>>>,
 }
@@ -105,6 +108,7 @@ impl Snapshot {
             media,
             map,
             lookup,
+            kept: Kept::default(),
             swallowed: OnceLock::new(),
             manifest,
             schema: Arc::new(Schema::empty()),
@@ -339,6 +343,10 @@ impl Snapshot {
             }
         }
         Ok(None)
+    }
+
+    pub(super) fn kept(&self) -> &Kept {
+        &self.0.kept
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -709,90 +717,5 @@ impl Inner {
 
     fn records(&self, origins: Origins) -> Result<Vec<(SourceRecord, String)>, StoreError> {
         origins.into_iter().map(|(r, p)| Ok((self.record(r)?, p.to_string()))).collect()
-    }
-}
-
-impl GraphView for Snapshot {
-    fn schema(&self) -> &Schema {
-        &self.0.schema
-    }
-
-    fn nodes(&self, ty: Option<NodeType>) -> Result<Vec<u32>, GraphError> {
-        Ok(self.0.live(ty)?)
-    }
-
-    fn node_type(&self, node: u32) -> Option<NodeType> {
-        match self.0.alive(node) {
-            Ok(false) => return None,
-            Ok(true) => {}
-            // What can't be read isn't "no such node", and this answer can't say so: everything that is read next does.
-            Err(e) => _ = self.0.swallowed.set(e),
-        }
-        self.0.manifest.group_types.get(usize::from(group(node))).and_then(|t| NodeType::from_u8(*t))
-    }
-
-    fn key(&self, node: u32) -> Result<NodeKey, GraphError> {
-        Ok(self.0.key(node)?)
-    }
-
-    fn find(&self, key: &NodeKey) -> Result<Option<u32>, GraphError> {
-        Ok(self.0.find(key)?)
-    }
-
-    fn node_prop(&self, node: u32, prop: PropId) -> Result<Value, GraphError> {
-        Ok(self.node_cell(node, prop.0)?)
-    }
-
-    fn expand(
-        &self,
-        node: u32,
-        ty: EdgeTypeId,
-        dir: Direction,
-        f: &mut dyn FnMut(u32, EdgeId),
-    ) -> Result<(), GraphError> {
-        Ok(self.0.expand(node, ty, dir, f)?)
-    }
-
-    fn indexed(&self, prop: PropId, value: &str) -> Result<Option<Vec<u32>>, GraphError> {
-        if !super::encode::indexed(&self.0.schema, prop.0) {
-            return Ok(None);
-        }
-        Ok(Some(self.nodes_where(prop, value)?.into_iter().collect()))
-    }
-
-    fn topology(&self, steps: &[(EdgeTypeId, Direction)]) -> Result<Option<super::Topology<'_>>, GraphError> {
-        Ok(Some(Snapshot::topology(self, steps)?))
-    }
-
-    fn edge(&self, edge: EdgeId) -> Result<EdgeRef, GraphError> {
-        Ok(self.0.edge(edge)?)
-    }
-
-    fn edge_prop(&self, edge: EdgeId, prop: PropId) -> Result<Value, GraphError> {
-        Ok(self.edge_cell(edge, prop.0)?)
-    }
-
-    fn node_records(&self, node: u32) -> Result<Vec<(SourceRecord, String)>, GraphError> {
-        Ok(self.0.records(self.node_origins(node)?)?)
-    }
-
-    fn edge_records(&self, edge: EdgeId) -> Result<Vec<(SourceRecord, String)>, GraphError> {
-        Ok(self.0.records(self.edge_origins(edge)?)?)
-    }
-
-    fn sources(&self) -> Vec<Arc<str>> {
-        self.source_names().map(Into::into).collect()
-    }
-
-    fn time(&self) -> i64 {
-        self.0.manifest.time
-    }
-
-    fn node_count(&self, ty: Option<NodeType>) -> Option<u64> {
-        let counts = &self.0.manifest.node_counts;
-        Some(match ty {
-            Some(t) => counts.get(t as usize).copied().unwrap_or(0),
-            None => counts.iter().sum(),
-        })
     }
 }

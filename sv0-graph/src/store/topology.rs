@@ -1,6 +1,10 @@
 //! The neighbours along some steps, for searches that visit many nodes: the file's own arrays, without a call a node.
 #![deny(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::prelude::*;
+
 use super::array::idx;
 use super::merged::Rows;
 use super::{Snapshot, StoreError, group, row};
@@ -52,6 +56,70 @@ impl Snapshot {
     }
 }
 
+/// The steps of a search: edge types with a direction.
+type Steps = [(EdgeTypeId, Direction)];
+
+/// Neighbours in one array, kept by a snapshot for all searches along the same steps.
+#[derive(Debug, Default)]
+pub(super) struct Kept(Mutex<Vec<KeptArray>>);
+
+#[derive(Debug)]
+struct KeptArray {
+    steps: Box<Steps>,
+    /// Nodes that searches visited along these steps.
+    visits: u64,
+    array: Option<Arc<Adjacency>>,
+}
+
+impl Kept {
+    /// So many arrays at most, and so many steps whose visits are counted.
+    const ARRAYS: usize = 4;
+    const COUNTED: usize = 32;
+
+    /// What is known of these steps, moved to the front.
+    fn entry<T>(&self, steps: &Steps, f: impl FnOnce(&mut KeptArray) -> T) -> T {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match all.iter().position(|k| *k.steps == *steps) {
+            Some(at) => all.get_mut(..=at).unwrap_or_default().rotate_right(1),
+            None => {
+                all.truncate(Self::COUNTED.saturating_sub(1));
+                all.insert(0, KeptArray { steps: steps.into(), visits: 0, array: None });
+            }
+        }
+        let out = match all.first_mut() {
+            Some(k) => f(k),
+            None => f(&mut KeptArray { steps: steps.into(), visits: 0, array: None }),
+        };
+        all.iter_mut().filter(|k| k.array.is_some()).skip(Self::ARRAYS).for_each(|k| k.array = None);
+        out
+    }
+}
+
+impl Snapshot {
+    /// The neighbours along these steps in one array: kept for all searches of this snapshot, once they have visited a
+    /// quarter as many nodes as there are ids ([`Self::visited`]), or `now`. At most four are kept, those used last; each
+    /// takes four bytes an edge and four an id, outside of any query's budget.
+    ///
+    /// # Errors
+    /// What reading the sections meets.
+    pub fn adjacency(&self, steps: &Steps, now: bool) -> Result<Option<Arc<Adjacency>>, StoreError> {
+        let kept = self.kept();
+        let enough = self.id_bound() as u64 / 4;
+        let (found, often) = kept.entry(steps, |k| (k.array.clone(), k.visits >= enough));
+        if found.is_some() || !(now || often) {
+            return Ok(found);
+        }
+        let made = self.topology(steps)?.merged().map(Arc::new);
+        kept.entry(steps, |k| k.array.clone_from(&made));
+        Ok(made)
+    }
+
+    /// Notes that a search visited so many nodes along these steps.
+    pub fn visited(&self, steps: &Steps, nodes: u64) {
+        self.kept().entry(steps, |k| k.visits = k.visits.saturating_add(nodes));
+    }
+}
+
 impl Topology<'_> {
     /// No node of the snapshot has an id as great as this.
     #[must_use]
@@ -99,16 +167,30 @@ impl Topology<'_> {
         if self.edges() > u64::from(u32::MAX / 2) {
             return None;
         }
-        let ids = self.ids();
-        let mut starts = Vec::with_capacity(ids.saturating_add(1));
-        let mut others = Vec::with_capacity(usize::try_from(self.edges()).unwrap_or(0));
         let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        for node in 0..short(ids) {
-            starts.push(short(others.len()));
-            self.each(node, &mut |o| others.push(o));
+        let group = |g: usize| {
+            let (mut ends, mut others) = (Vec::with_capacity(1 << 16), Vec::new());
+            let first = short(g << 16);
+            for node in first..=first | 0xffff {
+                self.each(node, &mut |o| others.push(o));
+                ends.push(short(others.len()));
+            }
+            (ends, others)
+        };
+        let parts: Vec<(Vec<u32>, Vec<u32>)> = (0..self.groups.len()).into_par_iter().map(group).collect();
+        let edges = parts.iter().map(|(_, others)| others.len()).sum::<usize>();
+        if edges >= u32::MAX as usize {
+            return None;
         }
-        starts.push(short(others.len()));
-        (others.len() < u32::MAX as usize).then_some(Adjacency { starts, others })
+        let mut starts = Vec::with_capacity(self.ids().saturating_add(1));
+        let mut others = Vec::with_capacity(edges);
+        starts.push(0);
+        for (ends, own) in parts {
+            let before = short(others.len());
+            starts.extend(ends.into_iter().map(|e| before.saturating_add(e)));
+            others.extend(own);
+        }
+        Some(Adjacency { starts, others })
     }
 }
 
@@ -129,6 +211,50 @@ impl Adjacency {
             (Some(a), Some(b)) => self.others.get(idx(*a)..idx(*b)).unwrap_or(&[]),
             _ => &[],
         }
+    }
+
+    /// No node has an id as great as this.
+    #[must_use]
+    pub fn ids(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    /// The same without the neighbours that `keep` refuses.
+    #[must_use]
+    pub fn filtered(&self, keep: impl Fn(u32) -> bool + Sync) -> Self {
+        const AT_A_TIME: usize = 1 << 16;
+        let part = |nodes: &[u32]| {
+            let (mut ends, mut others) = (Vec::with_capacity(nodes.len()), Vec::new());
+            // `nodes` are where each begins; the last one's end is the next part's first.
+            for w in nodes.windows(2) {
+                let all = match *w {
+                    [a, b] => self.others.get(idx(a)..idx(b)).unwrap_or(&[]),
+                    _ => &[],
+                };
+                others.extend(all.iter().copied().filter(|o| keep(*o)));
+                ends.push(u32::try_from(others.len()).unwrap_or(u32::MAX));
+            }
+            (ends, others)
+        };
+        let bounds: Vec<(usize, usize)> =
+            (0..self.ids()).step_by(AT_A_TIME).map(|a| (a, self.ids().min(a.saturating_add(AT_A_TIME)))).collect();
+        let parts: Vec<(Vec<u32>, Vec<u32>)> =
+            bounds.into_par_iter().map(|(a, b)| part(self.starts.get(a..=b).unwrap_or(&[]))).collect();
+        let mut starts = Vec::with_capacity(self.starts.len());
+        let mut others = Vec::with_capacity(parts.iter().map(|(_, o)| o.len()).sum());
+        starts.push(0);
+        for (ends, own) in parts {
+            let before = u32::try_from(others.len()).unwrap_or(u32::MAX);
+            starts.extend(ends.into_iter().map(|e| before.saturating_add(e)));
+            others.extend(own);
+        }
+        Self { starts, others }
+    }
+
+    /// How many edges there are.
+    #[must_use]
+    pub fn edges(&self) -> usize {
+        self.others.len()
     }
 
     /// How many bytes it takes.

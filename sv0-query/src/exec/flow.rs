@@ -25,13 +25,6 @@ pub(super) struct Passed {
 /// By operator; nothing for those that aren't projections.
 type States = [Option<RefCell<Passed>>];
 
-impl Project {
-    /// Whether it needs all rows before it gives one.
-    fn gathers(&self) -> bool {
-        self.grouping.is_some() || !self.order.is_empty()
-    }
-}
-
 impl<G: GraphView> Exec<'_, G> {
     /// Runs the whole plan.
     pub(crate) fn run(&self) -> Result<Vec<Vec<Val>>, QueryError> {

@@ -7,15 +7,16 @@ use rustc_hash::FxHashSet;
 
 use sv0_graph::GraphView;
 
+use super::search::Sum;
 use super::{Exec, GO, Row};
 use crate::diag::{Code, QueryError};
-use crate::plan::{AggKind, Aggregate, CExpr, Op, Project};
+use crate::plan::{AggKind, Aggregate, CExpr, EndArg, Grouping, Op, Project};
 use crate::val::Val;
 
 /// An aggregate's running state.
 struct Running {
     count: i64,
-    sum: Val,
+    sum: Total,
     best: Val,
     items: Vec<Val>,
     seen: HashSet<Vec<u8>>,
@@ -23,11 +24,28 @@ struct Running {
     nodes: FxHashSet<u64>,
 }
 
+/// A sum; of whole numbers it is exact, in whatever order they come.
+#[derive(Debug, Clone, Copy)]
+enum Total {
+    Int(i128),
+    Float(f64),
+}
+
+impl Total {
+    #[expect(clippy::cast_precision_loss, reason = "mixed sums are floats")]
+    fn float(self) -> f64 {
+        match self {
+            Self::Int(n) => n as f64,
+            Self::Float(f) => f,
+        }
+    }
+}
+
 impl Running {
     fn new() -> Self {
         Self {
             count: 0,
-            sum: Val::Int(0),
+            sum: Total::Int(0),
             best: Val::Null,
             items: Vec::new(),
             seen: HashSet::new(),
@@ -36,9 +54,40 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Many whole numbers at once.
+    fn add(&mut self, kind: AggKind, s: Sum) {
+        self.count += i64::try_from(s.known).unwrap_or(i64::MAX);
+        match kind {
+            AggKind::Sum | AggKind::Avg => {
+                self.sum = match self.sum {
+                    Total::Int(n) => Total::Int(n + s.sum),
+                    f @ Total::Float(_) => Total::Float(f.float() + Total::Int(s.sum).float()),
+                }
+            }
+            AggKind::Min | AggKind::Max if s.known > 0 => {
+                let v = Val::Int(if kind == AggKind::Min { s.min } else { s.max });
+                let want = if kind == AggKind::Min { Ordering::Less } else { Ordering::Greater };
+                if self.best.is_null() || v.total_cmp(&self.best) == want {
+                    self.best = v;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 struct GroupRow {
     row: Row,
     running: Vec<Running>,
+}
+
+/// Groups in the order of their first rows.
+#[derive(Default)]
+struct Groups {
+    index: HashMap<Vec<u8>, usize>,
+    groups: Vec<GroupRow>,
+    key: Vec<u8>,
 }
 
 impl<G: GraphView> Exec<'_, G> {
@@ -58,46 +107,14 @@ impl<G: GraphView> Exec<'_, G> {
         let mut rows: Vec<(Vec<Val>, Row)> = Vec::new();
         let most = limit.map(|l| l.saturating_add(skip));
         if let Some(g) = &p.grouping {
-            let mut index: HashMap<Vec<u8>, usize> = HashMap::new();
-            let mut groups: Vec<GroupRow> = Vec::new();
-            let (mut key, mut before_key, mut before_at) = (Vec::new(), Vec::new(), 0);
-            let flow = self.stream_all(before, input, &mut |r| {
-                key.clear();
-                for (slot, e) in &g.keys {
-                    let v = self.eval(e, r)?;
-                    self.reads(&v)?;
-                    v.group_key(&mut key);
-                    r[*slot] = v;
-                }
-                let there =
-                    if g.keys.is_empty() { (!groups.is_empty()).then_some(0) } else { index.get(&key).copied() };
-                let i = match there {
-                    Some(i) => i,
-                    None => {
-                        *held += self.hold(r, g.keys.iter().map(|k| k.0))?;
-                        let bytes = (g.aggregates.len() * 2 * size_of::<Running>() + 2 * key.len() + 64) as u64;
-                        self.charge(bytes)?;
-                        *held += bytes;
-                        index.insert(key.clone(), groups.len());
-                        let running = g.aggregates.iter().map(|_| Running::new()).collect();
-                        groups.push(GroupRow { row: kept(p, r), running });
-                        groups.len() - 1
-                    }
-                };
-                if i != before_at || groups.len() == 1 {
-                    before_at = i;
-                    before_key.clone_from(&key);
-                }
-                for (a, state) in g.aggregates.iter().zip(&mut groups[i].running) {
-                    *held += self.accumulate(a, state, r)?;
-                }
-                GO
-            });
+            let mut all = Groups::default();
+            let flow = self.grouped(p, g, before, input, &mut all, held);
             match flow {
                 // Aggregates over a part of the rows would be wrong.
                 Err(e) if p.top && self.cut(&e) => return Ok(Vec::new()),
-                flow => _ = flow?,
+                flow => flow?,
             }
+            let mut groups = all.groups;
             if groups.is_empty() && g.keys.is_empty() {
                 let running = g.aggregates.iter().map(|_| Running::new()).collect();
                 let row = outer.unwrap_or_else(|| vec![Val::Unset; self.plan.slots]);
@@ -164,6 +181,80 @@ impl<G: GraphView> Exec<'_, G> {
             rows.truncate(l);
         }
         Ok(rows.into_iter().map(|(_, r)| r).collect())
+    }
+
+    /// All rows into their groups.
+    fn grouped(
+        &self,
+        p: &Project,
+        g: &Grouping,
+        before: &[Op],
+        input: Vec<Row>,
+        all: &mut Groups,
+        held: &mut u64,
+    ) -> Result<(), QueryError> {
+        if let (Some(over), [row]) = (&g.ends, input.as_slice()) {
+            let mut row = row.clone();
+            let done = self.fold(before, over, &mut row, &mut |r, n, sums| {
+                let i = self.group_of(p, g, r, all, held)?;
+                let mut sums = sums.iter();
+                for ((a, state), arg) in g.aggregates.iter().zip(&mut all.groups[i].running).zip(&over.args) {
+                    match arg {
+                        EndArg::Number => state.count += i64::try_from(n).unwrap_or(i64::MAX),
+                        EndArg::Start => {
+                            let weight = self.weight.replace(if a.distinct { 1 } else { n });
+                            let bytes = self.accumulate(a, state, r);
+                            self.weight.set(weight);
+                            *held += bytes?;
+                        }
+                        EndArg::Prop(_) => state.add(a.kind, sums.next().copied().unwrap_or_default()),
+                    }
+                }
+                Ok(())
+            })?;
+            if done {
+                return Ok(());
+            }
+        }
+        let flow = self.stream_all(before, input, &mut |r| {
+            let i = self.group_of(p, g, r, all, held)?;
+            for (a, state) in g.aggregates.iter().zip(&mut all.groups[i].running) {
+                *held += self.accumulate(a, state, r)?;
+            }
+            GO
+        });
+        flow.map(|_| ())
+    }
+
+    /// The group of a row, new where there is none yet; sets the keys' slots.
+    fn group_of(
+        &self,
+        p: &Project,
+        g: &Grouping,
+        r: &mut Row,
+        all: &mut Groups,
+        held: &mut u64,
+    ) -> Result<usize, QueryError> {
+        let Groups { index, groups, key } = all;
+        key.clear();
+        for (slot, e) in &g.keys {
+            let v = self.eval(e, r)?;
+            self.reads(&v)?;
+            v.group_key(key);
+            r[*slot] = v;
+        }
+        let there = if g.keys.is_empty() { (!groups.is_empty()).then_some(0) } else { index.get(key).copied() };
+        if let Some(i) = there {
+            return Ok(i);
+        }
+        *held += self.hold(r, g.keys.iter().map(|k| k.0))?;
+        let bytes = (g.aggregates.len() * 2 * size_of::<Running>() + 2 * key.len() + 64) as u64;
+        self.charge(bytes)?;
+        *held += bytes;
+        index.insert(key.clone(), groups.len());
+        let running = g.aggregates.iter().map(|_| Running::new()).collect();
+        groups.push(GroupRow { row: kept(p, r), running });
+        Ok(groups.len() - 1)
     }
 
     /// OFFSET and LIMIT.
@@ -243,14 +334,11 @@ impl<G: GraphView> Exec<'_, G> {
         match a.kind {
             AggKind::Count => {}
             AggKind::Sum | AggKind::Avg => {
-                s.sum = match (&s.sum, &v) {
-                    (Val::Int(x), Val::Int(y)) => match x.checked_add(*y) {
-                        Some(n) => Val::Int(n),
-                        None => return Err(QueryError::run(Code::Value, Some(a.span), "the sum overflows")),
-                    },
-                    (x, y) => match (number(x), number(y)) {
-                        (Some(x), Some(y)) => Val::Float(x + y),
-                        _ => {
+                s.sum = match (s.sum, &v) {
+                    (Total::Int(x), Val::Int(y)) => Total::Int(x + i128::from(*y)),
+                    (x, y) => match number(y) {
+                        Some(y) => Total::Float(x.float() + y),
+                        None => {
                             let m = format!("sum and avg take numbers, not a {}", v.kind());
                             return Err(QueryError::run(Code::Value, Some(a.span), m));
                         }
@@ -288,10 +376,16 @@ fn number(v: &Val) -> Option<f64> {
 fn result(a: &Aggregate, s: Running) -> Result<Val, QueryError> {
     Ok(match a.kind {
         AggKind::Count => Val::Int(s.count),
-        AggKind::Sum => s.sum,
+        AggKind::Sum => match s.sum {
+            Total::Int(n) => match i64::try_from(n) {
+                Ok(n) => Val::Int(n),
+                Err(_) => return Err(QueryError::run(Code::Value, Some(a.span), "the sum overflows")),
+            },
+            Total::Float(f) => Val::Float(f),
+        },
         AggKind::Avg if s.count == 0 => Val::Null,
         #[expect(clippy::cast_precision_loss, reason = "an average is a float")]
-        AggKind::Avg => Val::Float(number(&s.sum).unwrap_or(0.0) / s.count as f64),
+        AggKind::Avg => Val::Float(s.sum.float() / s.count as f64),
         AggKind::Min | AggKind::Max => s.best,
         AggKind::Collect => Val::List(s.items.into()),
     })

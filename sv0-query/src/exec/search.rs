@@ -8,16 +8,20 @@ use rustc_hash::FxHashSet;
 use sv0_graph::{Direction, EdgeId, GraphView};
 
 use super::{Exec, Flow, GO, Row};
-use crate::ast::{PathMode, Selector};
+use crate::ast::{CmpOp, PathMode, Selector};
 use crate::diag::QueryError;
-use crate::plan::{Elem, Move, Nfa, Pattern};
+use crate::plan::{CExpr, Elem, Move, Nfa, Pattern};
 use crate::val::{PathVal, Val};
 
 mod between;
+mod blocks;
+mod fold;
 mod ordered;
 pub(super) mod reach;
 mod shortest;
 mod sweep;
+
+pub(super) use sweep::Sum;
 
 /// Of fewer nodes than this each is looked at.
 const FEW: usize = 1000;
@@ -167,9 +171,7 @@ impl<G: GraphView> Exec<'_, G> {
     }
 
     /// The nodes that have the value that an element's condition asks for, if there is an index for it.
-    fn by_index(&self, e: &Elem, graph: u8, row: &mut Row) -> Result<Option<Vec<u32>>, QueryError> {
-        use crate::ast::CmpOp;
-        use crate::plan::CExpr;
+    pub(super) fn by_index(&self, e: &Elem, graph: u8, row: &mut Row) -> Result<Option<Vec<u32>>, QueryError> {
         let Some(slot) = e.slot.filter(|_| !self.is_open(graph)) else { return Ok(None) };
         for f in &e.filters {
             // `x IN n.tags` asks the index of the list's members.
@@ -235,11 +237,41 @@ impl<G: GraphView> Exec<'_, G> {
 
     fn filters(&self, e: &Elem, row: &mut Row) -> Result<bool, QueryError> {
         for f in &e.filters {
-            if self.eval(f, row)?.truth() != Some(true) {
+            let ok = match self.text_test(f, e.slot, row) {
+                Some((g, n, prop, text)) => self.graph(g).text_is(n, prop, text)?,
+                None => self.eval(f, row)?.truth() == Some(true),
+            };
+            if !ok {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// The node, the text property and the text, where a condition asks whether the one is the other: most do.
+    fn text_test<'e>(
+        &'e self,
+        f: &'e CExpr,
+        slot: Option<usize>,
+        row: &Row,
+    ) -> Option<(u8, u32, sv0_graph::PropId, &'e str)> {
+        let CExpr::Cmp(CmpOp::Eq, prop, value) = f else { return None };
+        let CExpr::Prop { base, node: Some(p), .. } = &**prop else { return None };
+        let text = match &**value {
+            CExpr::Const(Val::Str(s)) => s,
+            CExpr::Param(i) => match self.params.get(*i)? {
+                Val::Str(s) => s,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        match (&**base, row.get(slot?)?) {
+            (CExpr::Slot(s), Val::Node(g, n)) if Some(*s) == slot && !self.is_open(*g) => {
+                let declared = self.graph(*g).schema().node_properties().get(usize::from(p.0))?;
+                (declared.ty == sv0_graph::PropType::Str).then_some((*g, *n, *p, &**text))
+            }
+            _ => None,
+        }
     }
 
     /// The edges that an element may take from a node.

@@ -78,7 +78,7 @@ pub(super) fn ends(t: &Tree) -> [Option<usize>; 2] {
 }
 
 /// Whether a subquery stands in an expression.
-pub(super) fn has_subquery(e: &CExpr) -> bool {
+pub(crate) fn has_subquery(e: &CExpr) -> bool {
     matches!(e, CExpr::Exists(_) | CExpr::Count(_) | CExpr::CountAtLeast(..) | CExpr::Value(_))
         || e.children().into_iter().any(has_subquery)
 }

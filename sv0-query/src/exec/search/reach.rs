@@ -4,18 +4,25 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
-use sv0_graph::{Adjacency, GraphView, Topology};
+use sv0_graph::{Adjacency, Direction, EdgeTypeId, GraphView, Topology};
 
 use super::super::{Exec, Flow, GO, Row};
-use super::sweep::{BLOCK, BLOCKS, Block, Step, Sweep};
+use super::sweep::Bits;
 use super::{Sink, Used};
 use crate::ast::Selector;
-use crate::diag::{Code, QueryError};
+use crate::diag::QueryError;
 use crate::plan::{Chain, Pattern};
 use crate::val::Val;
 
 /// From more nodes than this it is searched in blocks.
 const MANY: usize = 256;
+
+/// So many visits are told the graph at a time.
+const VISITS: u64 = 1 << 16;
+
+/// So many nodes are gathered at most before they are looked at, and so many adjacency entries.
+const PATIENCE: usize = 256;
+const LOOK: u64 = 1 << 12;
 
 /// After so many questions an index is asked for all nodes.
 const OFTEN: u32 = 2000;
@@ -30,24 +37,41 @@ pub(in super::super) struct Reach<'g> {
 }
 
 struct Hop<'g> {
-    topology: Topology<'g>,
-    /// In one array, once much of it was visited.
-    merged: Option<Arc<Adjacency>>,
+    steps: Vec<(EdgeTypeId, Direction)>,
+    graph: u8,
+    edges: Edges<'g>,
+    /// Nodes visited, and not told the graph yet.
     visits: u64,
-    seen: FixedBitSet,
+    seen: Bits,
     /// What stands in `seen`.
     reached: Vec<u32>,
 }
 
+/// The edges along a hop.
+enum Edges<'g> {
+    /// As they stand in the file.
+    Chunks(Topology<'g>),
+    /// In the one array that the graph keeps.
+    Array(Arc<Adjacency>),
+}
+
 impl Hop<'_> {
     fn forget(&mut self) {
-        if self.reached.len() > self.seen.len() / 64 {
-            self.seen.clear();
-        } else {
-            self.reached.iter().for_each(|n| self.seen.remove(*n as usize));
-        }
+        self.seen.forget(&self.reached);
         self.reached.clear();
     }
+}
+
+impl Reach<'_> {
+    /// What the last search reached.
+    pub(super) fn forget(&mut self) {
+        self.hops.iter_mut().for_each(Hop::forget);
+    }
+}
+
+/// What searches are kept by.
+fn place(p: &Pattern, graph: u8) -> (usize, u8) {
+    (std::ptr::from_ref(p).addr(), graph)
 }
 
 impl<'a, G: GraphView> Exec<'a, G> {
@@ -63,16 +87,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
         used: &mut Used,
         sink: Sink<'_>,
     ) -> Result<Option<ControlFlow<()>>, QueryError> {
-        let place = (std::ptr::from_ref(p).addr(), graph);
-        // Taken out while it is at work.
-        let held = self.reaches.borrow_mut().remove(&place);
-        let mut reach = match held {
-            Some(r) => r,
-            None => match self.open_reach(p, chain, graph)? {
-                Some(r) => r,
-                None => return Ok(None),
-            },
-        };
+        let Some(mut reach) = self.take_out(p, chain, graph)? else { return Ok(None) };
         // Few at first: whoever wants a few rows takes no more.
         let (few, many) = starts.split_at(starts.len().min(MANY));
         let sweeps = !many.is_empty() && chain.stable.iter().all(|s| *s);
@@ -81,15 +96,29 @@ impl<'a, G: GraphView> Exec<'a, G> {
         if sweeps && matches!(flow, Ok(ControlFlow::Continue(()))) {
             flow = self.sweep(&mut reach, p, chain, graph, many, row, used, sink);
         }
-        self.reaches.borrow_mut().insert(place, reach);
+        self.put_back(p, graph, reach);
         flow.map(Some)
+    }
+
+    /// Takes a search out while it is at work, or opens it. `None` where the graph has no arrays.
+    pub(super) fn take_out(&self, p: &Pattern, chain: &Chain, graph: u8) -> Result<Option<Reach<'a>>, QueryError> {
+        let held = self.reaches.borrow_mut().remove(&place(p, graph));
+        held.map_or_else(|| self.open_reach(p, chain, graph), |r| Ok(Some(r)))
+    }
+
+    /// Keeps a search for the next row, and tells the graph what was visited.
+    pub(super) fn put_back(&self, p: &Pattern, graph: u8, mut reach: Reach<'a>) {
+        for h in reach.hops.iter_mut().filter(|h| h.visits > 0) {
+            self.graph(graph).visited(&h.steps, std::mem::take(&mut h.visits));
+        }
+        self.reaches.borrow_mut().insert(place(p, graph), reach);
     }
 
     /// A search from each start.
     #[expect(clippy::too_many_arguments, reason = "as `reach`")]
-    fn one_by_one(
+    pub(super) fn one_by_one(
         &self,
-        reach: &mut Reach<'_>,
+        reach: &mut Reach<'a>,
         p: &Pattern,
         chain: &Chain,
         graph: u8,
@@ -100,7 +129,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
     ) -> Flow {
         for start in starts {
             let flow = self.reach_from(reach, p, chain, graph, *start, row, used, sink);
-            reach.hops.iter_mut().for_each(Hop::forget);
+            reach.forget();
             if !matches!(flow, Ok(ControlFlow::Continue(()))) {
                 return flow;
             }
@@ -108,153 +137,37 @@ impl<'a, G: GraphView> Exec<'a, G> {
         GO
     }
 
-    /// Many starts, block by block: the next blocks are computed while the rows of the present ones are handed on.
-    #[expect(clippy::too_many_arguments, reason = "as `reach`")]
-    fn sweep(
-        &self,
-        reach: &mut Reach<'_>,
-        p: &Pattern,
-        chain: &Chain,
-        graph: u8,
-        starts: &[u32],
-        row: &mut Row,
-        used: &mut Used,
-        sink: Sink<'_>,
-    ) -> Flow {
-        let Some(sweep) = self.plain(reach, p, chain, graph, row)? else {
-            return self.one_by_one(reach, p, chain, graph, starts, row, used, sink);
-        };
-        let windows: Vec<&[u32]> = starts.chunks(BLOCK * BLOCKS).collect();
-        let mut ready = windows.first().map_or_else(Vec::new, |w| sweep.blocks(w));
-        for (i, window) in windows.iter().enumerate() {
-            let mut next = Vec::new();
-            let flow = rayon::in_place_scope(|s| {
-                if let Some(w) = windows.get(i + 1) {
-                    let (sweep, next) = (&sweep, &mut next);
-                    s.spawn(move |_| *next = sweep.blocks(w));
-                }
-                self.hand_on(reach, p, chain, graph, window, &ready, row, used, sink)
-            });
-            if !matches!(flow, Ok(ControlFlow::Continue(()))) {
-                return flow;
-            }
-            ready = next;
+    /// A hop's edges in one array, the graph's own.
+    pub(super) fn array(&self, reach: &mut Reach<'a>, hop: usize) -> Result<Option<Arc<Adjacency>>, QueryError> {
+        let hop = &mut reach.hops[hop];
+        if let Edges::Array(a) = &hop.edges {
+            return Ok(Some(a.clone()));
         }
-        GO
-    }
-
-    /// The rows of some blocks, in order; what a block left is done here.
-    #[expect(clippy::too_many_arguments, reason = "as `reach`")]
-    fn hand_on(
-        &self,
-        reach: &mut Reach<'_>,
-        p: &Pattern,
-        chain: &Chain,
-        graph: u8,
-        starts: &[u32],
-        blocks: &[Block],
-        row: &mut Row,
-        used: &mut Used,
-        sink: Sink<'_>,
-    ) -> Flow {
-        let held = blocks.iter().map(|b| 4 * b.ends.len() as u64).sum();
-        self.charge(held)?;
-        let start_slot = p.first.slot.filter(|s| matches!(row[*s], Val::Unset));
-        let mut flow = GO;
-        'all: for (starts, block) in starts.chunks(BLOCK).zip(blocks) {
-            self.work(block.touched)?;
-            let mut ends = block.ends.iter();
-            for (start, n) in starts.iter().zip(&block.counts) {
-                if let Some(s) = start_slot {
-                    row[s] = Val::Node(graph, *start);
-                }
-                let rows = if p.tally { u32::from(*n > 0) } else { *n };
-                for end in ends.by_ref().take(rows as usize) {
-                    let weight = self.weight.replace(if p.tally { u64::from(*n) } else { 1 });
-                    flow = self.end_of(p, chain, graph, *start, *end, row, used, sink);
-                    self.weight.set(weight);
-                    if !matches!(flow, Ok(ControlFlow::Continue(()))) {
-                        break 'all;
-                    }
-                }
-            }
-            if let Some(s) = start_slot {
-                row[s] = Val::Unset;
-            }
-            let rest = starts.get(block.counts.len()..).unwrap_or(&[]);
-            flow = self.one_by_one(reach, p, chain, graph, rest, row, used, sink);
-            if !matches!(flow, Ok(ControlFlow::Continue(()))) {
-                break 'all;
-            }
+        let found = self.graph(hop.graph).adjacency(&hop.steps, true)?;
+        if let Some(a) = &found {
+            hop.edges = Edges::Array(a.clone());
         }
-        if let Some(s) = start_slot {
-            row[s] = Val::Unset;
-        }
-        self.release(held);
-        flow
-    }
-
-    /// A chain as plain data that any thread may read: all hops in one array each, all stations as bits.
-    fn plain(
-        &self,
-        reach: &mut Reach<'_>,
-        p: &Pattern,
-        chain: &Chain,
-        graph: u8,
-        row: &mut Row,
-    ) -> Result<Option<Sweep>, QueryError> {
-        let mut pass = Vec::new();
-        for (station, elem) in chain.stations.iter().enumerate() {
-            let e = elem.map(|e| &p.nfa.elems[e]).filter(|e| e.label.is_some() || !e.filters.is_empty());
-            let Some(e) = e else {
-                pass.push(None);
-                continue;
-            };
-            let ty = e.label.as_ref().and_then(crate::plan::one_type);
-            for n in self.candidates(graph, ty)?.iter() {
-                match self.passes(reach, p, chain, station, graph, *n, row) {
-                    Ok(_) => {}
-                    // Perhaps of a node that nobody comes to.
-                    Err(e) if e.code() == Code::Value => return Ok(None),
-                    Err(e) => return Err(e),
-                }
-            }
-            pass.push(Some(Arc::new(reach.known[station].1.clone())));
-        }
-        let mut steps = Vec::new();
-        for (hop, spec) in reach.hops.iter_mut().zip(&chain.hops) {
-            if !self.merge(hop)? {
-                return Ok(None);
-            }
-            let Some(adjacency) = hop.merged.clone() else { return Ok(None) };
-            steps.push(Step { adjacency, min: spec.min, max: spec.max });
-        }
-        let ids = reach.hops.first().map_or(0, |h| h.seen.len());
-        Ok(Some(Sweep { steps, pass, ids, tally: p.tally }))
-    }
-
-    /// Puts a hop's edges into one array; answers whether they are.
-    fn merge(&self, hop: &mut Hop<'_>) -> Result<bool, QueryError> {
-        if hop.merged.is_none() {
-            hop.merged = hop.topology.merged().map(Arc::new);
-            self.charge(hop.merged.as_ref().map_or(0, |a| a.bytes()) as u64)?;
-        }
-        Ok(hop.merged.is_some())
+        Ok(found)
     }
 
     fn open_reach(&self, p: &Pattern, chain: &Chain, graph: u8) -> Result<Option<Reach<'a>>, QueryError> {
         let (mut hops, mut ids) = (Vec::new(), 0);
         for h in &chain.hops {
-            let Some(topology) = self.graph(graph).topology(&p.nfa.elems[h.elem].steps)? else { return Ok(None) };
-            ids = topology.ids();
+            let (g, steps) = (self.graph(graph), &p.nfa.elems[h.elem].steps);
+            let edges = match g.adjacency(steps, false)? {
+                Some(a) => Edges::Array(a),
+                None => match g.topology(steps)? {
+                    Some(t) => Edges::Chunks(t),
+                    None => return Ok(None),
+                },
+            };
+            ids = match &edges {
+                Edges::Array(a) => a.ids(),
+                Edges::Chunks(t) => t.ids(),
+            };
             self.charge(ids as u64 / 8)?;
-            hops.push(Hop {
-                topology,
-                merged: None,
-                visits: 0,
-                seen: FixedBitSet::with_capacity(ids),
-                reached: Vec::new(),
-            });
+            let (steps, seen) = (steps.clone(), Bits::new(ids));
+            hops.push(Hop { steps, graph, edges, visits: 0, seen, reached: Vec::new() });
         }
         let set = || FixedBitSet::with_capacity(ids);
         let known = chain.stations.iter().map(|_| (set(), set())).collect::<Vec<_>>();
@@ -266,7 +179,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
     #[expect(clippy::too_many_arguments, reason = "as `reach`")]
     fn reach_from(
         &self,
-        reach: &mut Reach<'_>,
+        reach: &mut Reach<'a>,
         p: &Pattern,
         chain: &Chain,
         graph: u8,
@@ -312,9 +225,9 @@ impl<'a, G: GraphView> Exec<'a, G> {
 
     /// Hop by hop; `end` gets each node at the far end.
     #[expect(clippy::too_many_arguments, reason = "as `reach`")]
-    fn hops(
+    pub(super) fn hops(
         &self,
-        reach: &mut Reach<'_>,
+        reach: &mut Reach<'a>,
         p: &Pattern,
         chain: &Chain,
         graph: u8,
@@ -326,67 +239,74 @@ impl<'a, G: GraphView> Exec<'a, G> {
         for (i, spec) in chain.hops.iter().enumerate() {
             let last = i + 1 == chain.hops.len();
             let mut passed: Vec<u32> = Vec::new();
-            // A node at the next station: on with it, or it's an end.
-            let mut arrive = |reach: &mut Reach<'_>, node: u32, row: &mut Row| -> Flow {
-                if !self.passes(reach, p, chain, i + 1, graph, node, row)? {
-                    return GO;
+            // The nodes at the next station from a place on: on with them, or they are ends.
+            let mut arrive = |reach: &mut Reach<'a>, told: &mut usize, row: &mut Row| -> Flow {
+                while let Some(node) = reach.hops[i].reached.get(*told).copied() {
+                    *told += 1;
+                    if !self.passes(reach, p, chain, i + 1, graph, node, row)? {
+                        continue;
+                    }
+                    if !last {
+                        passed.push(node);
+                    } else if end(node, row)?.is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
                 }
-                if last {
-                    return end(node, row);
-                }
-                passed.push(node);
                 GO
             };
-            let mut level = from;
+            let mut told = 0;
             if spec.min == 0 {
-                for n in &level {
-                    let hop = &mut reach.hops[i];
-                    if !hop.seen.put(*n as usize) {
-                        hop.reached.push(*n);
-                        if arrive(reach, *n, row)?.is_break() {
-                            return Ok(ControlFlow::Break(()));
-                        }
-                    }
+                let Hop { seen, reached, .. } = &mut reach.hops[i];
+                reached.extend(from.iter().copied().filter(|n| seen.put(*n)));
+                if arrive(reach, &mut told, row)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
                 }
             }
-            let mut depth = 0;
-            let mut next: Vec<u32> = Vec::new();
-            while !level.is_empty() && spec.max.is_none_or(|m| depth < m) {
+            // At once at first, then some together: who only asks whether there is one goes hardly further.
+            let (mut patience, mut work) = (1, 0);
+            let (mut begin, mut depth) = (0, 0);
+            while spec.max.is_none_or(|m| depth < m) {
                 depth += 1;
                 let hop = &mut reach.hops[i];
-                hop.visits += level.len() as u64;
-                if hop.merged.is_none() && hop.visits > hop.seen.len() as u64 {
-                    self.merge(hop)?;
-                    hop.visits = 0;
+                let before = hop.reached.len();
+                let level = if depth == 1 { from.len() } else { before - begin };
+                if level == 0 {
+                    break;
                 }
-                next.clear();
-                for n in &level {
-                    let Hop { topology, merged, seen, reached, .. } = &mut reach.hops[i];
-                    let first = next.len();
-                    let mut visit = |o: u32| {
-                        if !seen.put(o as usize) {
-                            reached.push(o);
-                            next.push(o);
-                        }
-                    };
-                    let touched = match merged {
-                        Some(a) => {
-                            let all = a.of(*n);
-                            all.iter().for_each(|o| visit(*o));
+                self.note_visits(hop, level as u64)?;
+                for at in 0..level {
+                    let Hop { edges, seen, reached, .. } = &mut reach.hops[i];
+                    let n = if depth == 1 { from[at] } else { reached[begin + at] };
+                    work += 1 + match edges {
+                        Edges::Array(a) => {
+                            let all = a.of(n);
+                            all.iter().for_each(|o| {
+                                if seen.put(*o) {
+                                    reached.push(*o);
+                                }
+                            });
                             all.len() as u64
                         }
-                        None => topology.each(*n, &mut visit),
+                        Edges::Chunks(t) => t.each(n, &mut |o| {
+                            if seen.put(o) {
+                                reached.push(o);
+                            }
+                        }),
                     };
-                    self.work(touched + 1)?;
-                    // At once: who only asks whether there is one goes no further.
-                    for o in next.get(first..).unwrap_or(&[]) {
-                        if arrive(reach, *o, row)?.is_break() {
+                    if reached.len() - told >= patience || work >= LOOK {
+                        self.work(std::mem::take(&mut work))?;
+                        patience = PATIENCE.min(2 * patience);
+                        if arrive(reach, &mut told, row)?.is_break() {
                             return Ok(ControlFlow::Break(()));
                         }
                     }
                 }
-                self.note_frontier(next.len());
-                std::mem::swap(&mut level, &mut next);
+                self.work(std::mem::take(&mut work))?;
+                if arrive(reach, &mut told, row)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                begin = before;
+                self.note_frontier(reach.hops[i].reached.len() - before);
             }
             from = passed;
             if from.is_empty() {
@@ -396,11 +316,27 @@ impl<'a, G: GraphView> Exec<'a, G> {
         GO
     }
 
+    /// Counts what is visited; much visited edges go into one array.
+    fn note_visits(&self, hop: &mut Hop<'a>, nodes: u64) -> Result<(), QueryError> {
+        if let Edges::Array(_) = hop.edges {
+            return Ok(());
+        }
+        hop.visits += nodes;
+        if hop.visits >= VISITS {
+            let g = self.graph(hop.graph);
+            g.visited(&hop.steps, std::mem::take(&mut hop.visits));
+            if let Some(a) = g.adjacency(&hop.steps, false)? {
+                hop.edges = Edges::Array(a);
+            }
+        }
+        Ok(())
+    }
+
     /// Tests a node at a station.
     #[expect(clippy::too_many_arguments, reason = "as `reach`")]
-    fn passes(
+    pub(super) fn passes(
         &self,
-        reach: &mut Reach<'_>,
+        reach: &mut Reach<'a>,
         p: &Pattern,
         chain: &Chain,
         station: usize,
@@ -425,12 +361,22 @@ impl<'a, G: GraphView> Exec<'a, G> {
             if *asked == OFTEN
                 && let Some(found) = self.by_index(e, graph, row)?
             {
+                // Where nothing else is asked but a type, all is known now; else only which don't pass.
+                let ty = e.label.as_ref().and_then(crate::plan::one_type);
+                let typed = matches!(e.label, None | Some(crate::plan::CLabel::Type(_)));
+                let whole = typed && e.filters.len() == 1;
                 let (known, passed) = &mut reach.known[station];
-                let mut rest = known.clone();
-                rest.toggle_range(..);
-                found.iter().for_each(|n| rest.remove(*n as usize));
-                known.union_with(&rest);
-                passed.difference_with(&rest);
+                let mut open = FixedBitSet::with_capacity(known.len());
+                for n in found {
+                    if !whole {
+                        open.insert(n as usize);
+                    } else if ty.is_none_or(|t| self.graph(graph).node_type(n) == Some(t)) {
+                        passed.insert(n as usize);
+                    }
+                }
+                open.difference_with(known);
+                known.insert_range(..);
+                known.difference_with(&open);
                 if known.contains(at) {
                     return Ok(passed.contains(at));
                 }
@@ -449,7 +395,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
 
     /// An end that was reached.
     #[expect(clippy::too_many_arguments, reason = "as `reach`")]
-    fn end_of(
+    pub(super) fn end_of(
         &self,
         p: &Pattern,
         chain: &Chain,
