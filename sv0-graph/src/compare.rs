@@ -242,6 +242,17 @@ impl GraphView for Graph {
         either!(self, g => g.text_is(node, prop, text))
     }
 
+    fn indexed(&self, ty: Option<NodeType>, prop: PropId, value: &str) -> Result<Option<Vec<u32>>, GraphError> {
+        either!(self, g => g.indexed(ty, prop, value))
+    }
+
+    fn indexed_rows(&self, ty: Option<NodeType>, prop: PropId, value: &str) -> Result<Option<u64>, GraphError> {
+        match self {
+            Self::Snapshot(s) => GraphView::indexed_rows(s, ty, prop, value),
+            Self::Compared(_) => Ok(None),
+        }
+    }
+
     fn adjacency(
         &self,
         steps: &[(EdgeTypeId, Direction)],

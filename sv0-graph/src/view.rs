@@ -171,12 +171,20 @@ pub trait GraphView {
     /// Notes that a search visited so many nodes along some steps.
     fn visited(&self, _steps: &[(EdgeTypeId, Direction)], _nodes: u64) {}
 
-    /// The live nodes whose text property is `value` (or whose list property holds it), ascending, where the view has an index
-    /// for it.
+    /// The live nodes, of a type or of all, whose text property is `value` (or whose list property holds it), ascending,
+    /// where the view has an index for it.
     ///
     /// # Errors
     /// [`GraphError`] if the file under the view can't be read.
-    fn indexed(&self, _prop: PropId, _value: &str) -> Result<Option<Vec<u32>>, GraphError> {
+    fn indexed(&self, _ty: Option<NodeType>, _prop: PropId, _value: &str) -> Result<Option<Vec<u32>>, GraphError> {
+        Ok(None)
+    }
+
+    /// About how many nodes [`GraphView::indexed`] finds, where that is known without finding them.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn indexed_rows(&self, _ty: Option<NodeType>, _prop: PropId, _value: &str) -> Result<Option<u64>, GraphError> {
         Ok(None)
     }
 

@@ -1,5 +1,6 @@
 //! An immutable snapshot: every section is read, checked and kept at its first touch.
 
+mod values;
 mod view;
 mod warm;
 
@@ -7,8 +8,6 @@ pub(crate) use warm::Candidate;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
-
-use roaring::RoaringBitmap;
 
 use super::changes::ChangeSet;
 use super::chunk::{Beside, Body, Bounds, Chunk};
@@ -23,7 +22,7 @@ use super::statistics::TypeStatistics;
 use super::topology::Kept;
 use crate::batch::{Evidence, SourceRecord, State};
 use crate::key::NodeKey;
-use crate::schema::{EdgeTypeId, NodeType, PropId, Schema};
+use crate::schema::{EdgeTypeId, NodeType, Schema};
 use crate::value::Value;
 use crate::view::{Direction, EdgeId, EdgeRef};
 
@@ -236,64 +235,6 @@ impl Snapshot {
             Some(Chunk { body: Body::Changes(c), .. }) => Ok(c.clone()),
             _ => Ok(ChangeSet::default()),
         }
-    }
-
-    /// The live nodes whose text property is `value`, or whose list property holds it.
-    ///
-    /// # Errors
-    /// What reading the sections meets.
-    pub fn nodes_where(&self, prop: PropId, value: &str) -> Result<RoaringBitmap, StoreError> {
-        let inner = &self.0;
-        let mut out = RoaringBitmap::new();
-        let mut add = |g: u16, row: u32| -> Result<(), StoreError> {
-            let id = u32::from(g) << 16 | row;
-            if inner.alive(id)? {
-                out.insert(id);
-            }
-            Ok(())
-        };
-        for g in inner.groups() {
-            let merged = inner.node_column(prop.0, g)?;
-            if !merged.may_hold(value) {
-                continue;
-            }
-            let holds = |v: &Value| match v {
-                Value::Str(s) => **s == *value,
-                Value::List(l) => l.iter().any(|s| **s == *value),
-                _ => false,
-            };
-            let patched = |row: u32| {
-                merged.patch.is_some_and(|(c, rows, _)| {
-                    let at = rows.lower_bound(c.slice(), i64::from(row));
-                    at < rows.count && rows.get(c.slice(), at) == i64::from(row)
-                })
-            };
-            let index = inner.chunk(Kind::ValueIndex.key(prop.0, 0, g))?;
-            match index {
-                Some(Chunk { body: Body::ValueIndex { values, rows }, bytes }) => {
-                    let found = values.find(bytes.as_slice(), value).and_then(|i| rows.get(i));
-                    for row in found.into_iter().flatten().filter(|r| !patched(*r)) {
-                        add(g, row)?;
-                    }
-                }
-                _ => {
-                    let n = merged.base.map_or(0, |(_, c)| c.rows);
-                    for row in (0u32..).take(n).filter(|r| !patched(*r)) {
-                        if holds(&merged.value(row as usize)) {
-                            add(g, row)?;
-                        }
-                    }
-                }
-            }
-            if let Some((c, rows, _)) = merged.patch {
-                for row in rows.iter(c.slice()).filter_map(|r| u32::try_from(r).ok()) {
-                    if holds(&merged.value(row as usize)) {
-                        add(g, row)?;
-                    }
-                }
-            }
-        }
-        Ok(out)
     }
 
     /// An edge's ends.

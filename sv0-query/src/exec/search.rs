@@ -160,19 +160,20 @@ impl<G: GraphView> Exec<'_, G> {
             return Ok(all);
         }
         // A value that few nodes have.
-        match self.by_index(e, graph, row)? {
-            None => Ok(all),
-            Some(found) => {
-                let g = self.graph(graph);
-                let of_type = |n: &u32| ty.is_none_or(|t| g.node_type(*n) == Some(t));
-                Ok(found.into_iter().filter(of_type).collect::<Vec<_>>().into())
-            }
-        }
+        Ok(self.by_index(e, graph, u64::MAX, row)?.map_or(all, Into::into))
     }
 
-    /// The nodes that have the value that an element's condition asks for, if there is an index for it.
-    pub(super) fn by_index(&self, e: &Elem, graph: u8, row: &mut Row) -> Result<Option<Vec<u32>>, QueryError> {
+    /// The nodes that have the value that an element's condition asks for, if there is an index for it and they are at most
+    /// about so many. Of the element's type, if its labels say one.
+    pub(super) fn by_index(
+        &self,
+        e: &Elem,
+        graph: u8,
+        most: u64,
+        row: &mut Row,
+    ) -> Result<Option<Vec<u32>>, QueryError> {
         let Some(slot) = e.slot.filter(|_| !self.is_open(graph)) else { return Ok(None) };
+        let ty = e.label.as_ref().and_then(crate::plan::one_type);
         for f in &e.filters {
             // `x IN n.tags` asks the index of the list's members.
             let sides = match f {
@@ -185,10 +186,15 @@ impl<G: GraphView> Exec<'_, G> {
                     && matches!(&**base, CExpr::Slot(s) if *s == slot)
                     && matches!(&**value, CExpr::Const(_) | CExpr::Param(_))
                     && let Val::Str(text) = self.eval(value, row)?
-                    && let Some(found) = self.graph(graph).indexed(*p, &text)?
                 {
-                    self.step(found.len() as u64)?;
-                    return Ok(Some(found));
+                    let g = self.graph(graph);
+                    if most < u64::MAX && g.indexed_rows(ty, *p, &text)?.is_none_or(|n| n > most) {
+                        continue;
+                    }
+                    if let Some(found) = g.indexed(ty, *p, &text)? {
+                        self.step(found.len() as u64)?;
+                        return Ok(Some(found));
+                    }
                 }
             }
         }

@@ -51,11 +51,22 @@ impl GraphView for Snapshot {
         Ok(self.0.expand(node, ty, dir, f)?)
     }
 
-    fn indexed(&self, prop: PropId, value: &str) -> Result<Option<Vec<u32>>, GraphError> {
+    fn text_is(&self, node: u32, prop: PropId, text: &str) -> Result<bool, GraphError> {
+        Ok(self.0.node_column(prop.0, group(node))?.text(super::row(node)) == Some(text))
+    }
+
+    fn indexed(&self, ty: Option<NodeType>, prop: PropId, value: &str) -> Result<Option<Vec<u32>>, GraphError> {
         if !super::super::encode::indexed(&self.0.schema, prop.0) {
             return Ok(None);
         }
-        Ok(Some(self.nodes_where(prop, value)?.into_iter().collect()))
+        Ok(Some(self.nodes_of_type_where(ty, prop, value)?))
+    }
+
+    fn indexed_rows(&self, ty: Option<NodeType>, prop: PropId, value: &str) -> Result<Option<u64>, GraphError> {
+        if !super::super::encode::indexed(&self.0.schema, prop.0) {
+            return Ok(None);
+        }
+        Ok(Snapshot::indexed_rows(self, ty, prop, value)?)
     }
 
     fn topology(&self, steps: &[(EdgeTypeId, Direction)]) -> Result<Option<Topology<'_>>, GraphError> {

@@ -258,7 +258,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
             return Ok(None);
         }
         let ty = e.label.as_ref().and_then(crate::plan::one_type);
-        let candidates = match self.by_index(e, graph, row)? {
+        let candidates = match self.by_index(e, graph, u64::MAX, row)? {
             Some(found) => found.into(),
             None => self.candidates(graph, ty)?,
         };

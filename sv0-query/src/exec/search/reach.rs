@@ -24,8 +24,9 @@ const VISITS: u64 = 1 << 16;
 const PATIENCE: usize = 256;
 const LOOK: u64 = 1 << 12;
 
-/// After so many questions an index is asked for all nodes.
-const OFTEN: u32 = 2000;
+/// After so many questions an index is asked for all nodes; it gives so many nodes in the time of one question.
+const OFTEN: u32 = 1000;
+const PER_ASK: u64 = 16;
 
 /// What searches along one chain share.
 pub(in super::super) struct Reach<'g> {
@@ -357,9 +358,10 @@ impl<'a, G: GraphView> Exec<'a, G> {
         if stable {
             let asked = &mut reach.asked[station];
             *asked += 1;
-            // Asked so often that the index answers for all at once.
-            if *asked == OFTEN
-                && let Some(found) = self.by_index(e, graph, row)?
+            // Asked so often that the index answers for all at once, if it hasn't much more to say.
+            if asked.is_multiple_of(OFTEN)
+                && let most = u64::from(*asked) * PER_ASK
+                && let Some(found) = self.by_index(e, graph, most, row)?
             {
                 // Where nothing else is asked but a type, all is known now; else only which don't pass.
                 let ty = e.label.as_ref().and_then(crate::plan::one_type);
