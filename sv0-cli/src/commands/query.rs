@@ -80,6 +80,18 @@ pub(crate) fn answer(
 ) -> Result<Answer, QueryError> {
     let watch = clock::stopwatch();
     let (prepared, graphs) = prepare(catalog, text)?;
+    run_prepared(&prepared, &graphs, params, limits, asked, watch)
+}
+
+/// Runs a query that was prepared; `watch` tells how long it took since it was asked.
+pub(crate) fn run_prepared(
+    prepared: &Prepared,
+    graphs: &[Graph],
+    params: &Params,
+    limits: &Limits,
+    asked: Asked,
+    watch: impl Fn() -> u64,
+) -> Result<Answer, QueryError> {
     let graphs: Vec<&Graph> = graphs.iter().collect();
     let stop = clock::deadline(limits.timeout);
     let progress = clock::progress();

@@ -1,8 +1,11 @@
 //! `shell`: interactive with history and completion; one JSON line a query where standard input is a pipe.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
@@ -11,14 +14,14 @@ use rustyline::history::DefaultHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Config, Context, Editor, Helper, Hinter};
 use serde_json::{Value as Json, json};
-use sv0_graph::{NodeType, Schema};
-use sv0_query::{Code, Query, QueryError};
+use sv0_graph::{Graph, NodeType, Schema};
+use sv0_query::{Code, Prepared, Query, QueryError};
 
-use super::query::{Asked, Params, answer, parameter, prepare};
+use super::query::{Asked, Params, parameter, prepare, run_prepared};
 use crate::args::{Limits, ShellArgs};
 use crate::catalog::Catalog;
 use crate::failure::Failure;
-use crate::output;
+use crate::{clock, output};
 
 const KEYWORDS: &[&str] = &[
     "MATCH",
@@ -68,7 +71,20 @@ struct State {
     catalog: Catalog,
     params: Params,
     limits: Limits,
+    /// Queries that were asked before on the same graphs, the last first: who asks the same with other parameters doesn't
+    /// wait for the planner again.
+    prepared: RefCell<VecDeque<Rc<Ready>>>,
 }
+
+/// A query that is ready to run.
+struct Ready {
+    text: String,
+    query: Prepared,
+    graphs: Vec<Graph>,
+}
+
+/// So many are kept.
+const READY: usize = 64;
 
 pub(crate) fn run(a: &ShellArgs) -> Result<ExitCode, Failure> {
     let catalog = match (&a.graph, &a.store) {
@@ -76,7 +92,7 @@ pub(crate) fn run(a: &ShellArgs) -> Result<ExitCode, Failure> {
         (None, Some(s)) => Catalog::open(s, a.at.as_deref())?,
         (None, None) => return Err(Failure::input("give a store, or --graph")),
     };
-    let state = State { catalog, params: Params::new(), limits: a.limits.clone() };
+    let state = State { catalog, params: Params::new(), limits: a.limits.clone(), prepared: RefCell::default() };
     if std::io::stdin().is_terminal() { interactive(state) } else { batch(state) }
 }
 
@@ -85,6 +101,10 @@ impl State {
     fn command(&mut self, line: &str) -> Result<String, Failure> {
         let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let rest = rest.trim();
+        // What is prepared reads the graphs that there were.
+        if matches!(name, ":at" | ":open" | ":graph") || name == ":param" && (rest.is_empty() || rest.starts_with("$$")) {
+            self.prepared.borrow_mut().clear();
+        }
         match name {
             ":help" | ":h" | ":?" => Ok(HELP.to_owned()),
             ":schema" => Ok(super::schema::text(self.catalog.schema())),
@@ -141,7 +161,27 @@ impl State {
     /// Runs a query; parameters that it doesn't name stay set for later ones.
     fn answer(&self, text: &str) -> Result<super::query::Answer, QueryError> {
         let asked = Asked { spare_params: true, ..Asked::default() };
-        answer(&self.catalog, text, &self.params, &self.limits, asked)
+        let watch = clock::stopwatch();
+        let ready = self.ready(text)?;
+        run_prepared(&ready.query, &ready.graphs, &self.params, &self.limits, asked, watch)
+    }
+
+    fn ready(&self, text: &str) -> Result<Rc<Ready>, QueryError> {
+        let mut all = self.prepared.borrow_mut();
+        if let Some(found) = all.iter().position(|r| r.text == text).and_then(|at| all.remove(at)) {
+            all.push_front(found.clone());
+            return Ok(found);
+        }
+        let (query, graphs) = prepare(&self.catalog, text)?;
+        let ready = Rc::new(Ready { text: text.to_owned(), query, graphs });
+        all.push_front(ready.clone());
+        all.truncate(READY);
+        Ok(ready)
+    }
+
+    /// Whether a text is a query that was asked before.
+    fn knows(&self, text: &str) -> bool {
+        self.prepared.borrow().iter().any(|r| r.text == text)
     }
 }
 
@@ -260,8 +300,10 @@ fn batch(mut state: State) -> Result<ExitCode, Failure> {
         buffer.push_str(&line);
         // A line is a query unless it is only the beginning of one.
         let text = buffer.trim().to_owned();
-        let complete =
-            text.ends_with(';') || t.is_empty() || !unfinished(statements(&text).last().copied().unwrap_or(""));
+        let complete = text.ends_with(';')
+            || t.is_empty()
+            || state.knows(&text)
+            || !unfinished(statements(&text).last().copied().unwrap_or(""));
         if complete {
             buffer.clear();
             for one in statements(&text) {
