@@ -180,7 +180,7 @@ pub trait GraphView {
         Ok(None)
     }
 
-    /// About how many nodes [`GraphView::indexed`] finds, where that is known without finding them.
+    /// About how many nodes [`GraphView::indexed`] finds, where that is known without a look at each.
     ///
     /// # Errors
     /// [`GraphError`] if the file under the view can't be read.

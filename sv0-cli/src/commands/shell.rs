@@ -102,7 +102,8 @@ impl State {
         let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let rest = rest.trim();
         // What is prepared reads the graphs that there were.
-        if matches!(name, ":at" | ":open" | ":graph") || name == ":param" && (rest.is_empty() || rest.starts_with("$$")) {
+        if matches!(name, ":at" | ":open" | ":graph") || name == ":param" && (rest.is_empty() || rest.starts_with("$$"))
+        {
             self.prepared.borrow_mut().clear();
         }
         match name {

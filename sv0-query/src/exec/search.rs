@@ -16,6 +16,7 @@ use crate::val::{PathVal, Val};
 mod between;
 mod blocks;
 mod fold;
+mod marks;
 mod ordered;
 pub(super) mod reach;
 mod shortest;
@@ -239,6 +240,28 @@ impl<G: GraphView> Exec<'_, G> {
             }
         }
         self.filters(e, row)
+    }
+
+    /// Tests a node against an element; the row stays as it is.
+    fn node_fits(&self, e: &Elem, graph: u8, node: u32, row: &mut Row) -> Result<bool, QueryError> {
+        if let Some(s) = e.slot
+            && matches!(row[s], Val::Unset)
+        {
+            self.step(1)?;
+            if let Some(l) = &e.label
+                && !self.node_has(l, graph, node)?
+            {
+                return Ok(false);
+            }
+            row[s] = Val::Node(graph, node);
+            let ok = self.filters(e, row);
+            row[s] = Val::Unset;
+            return ok;
+        }
+        let mut undo = Vec::new();
+        let ok = self.test_node(e, graph, node, row, &mut undo);
+        Self::undo(row, &mut undo, 0);
+        ok
     }
 
     fn filters(&self, e: &Elem, row: &mut Row) -> Result<bool, QueryError> {

@@ -9,8 +9,9 @@ use std::time::Duration;
 use sv0_graph::{Adjacency, GraphView};
 
 use super::super::{Exec, Flow, GO, Row};
+use super::marks::Bits;
 use super::reach::Reach;
-use super::sweep::{Bits, Block, Ends, Step, Sweep};
+use super::sweep::{Block, Ends, Step, Sweep};
 use super::{Sink, Used};
 use crate::diag::{Code, QueryError};
 use crate::plan::{CExpr, Chain, Pattern};

@@ -3,11 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use fixedbitset::FixedBitSet;
 use sv0_graph::{Adjacency, Direction, EdgeTypeId, GraphView, Topology};
 
 use super::super::{Exec, Flow, GO, Row};
-use super::sweep::Bits;
+use super::marks::{Bits, Marks};
 use super::{Sink, Used};
 use crate::ast::Selector;
 use crate::diag::QueryError;
@@ -32,18 +31,41 @@ const PER_ASK: u64 = 16;
 pub(in super::super) struct Reach<'g> {
     hops: Vec<Hop<'g>>,
     /// Which nodes were tested at a station that asks the same of a node each time, and which passed.
-    known: Vec<(FixedBitSet, FixedBitSet)>,
-    /// How often each station was asked what it didn't know.
-    asked: Vec<u32>,
+    known: Vec<Known>,
+    /// How many searches have begun.
+    searches: u32,
+}
+
+/// What a station that asks the same each time is known to say.
+#[derive(Debug, Default)]
+struct Known {
+    tested: Marks,
+    passed: Marks,
+    /// No other node passes.
+    candidates: Option<Bits>,
+    /// Those that don't pass are known, too.
+    all: bool,
+    /// How often it was asked what wasn't known.
+    asked: u32,
+}
+
+impl Known {
+    fn of(&self, node: u32) -> Option<bool> {
+        if self.candidates.as_ref().is_some_and(|c| !c.has(node)) {
+            return Some(false);
+        }
+        (self.all || self.tested.has(node)).then(|| self.passed.has(node))
+    }
 }
 
 struct Hop<'g> {
     steps: Vec<(EdgeTypeId, Direction)>,
     graph: u8,
+    ids: usize,
     edges: Edges<'g>,
     /// Nodes visited, and not told the graph yet.
     visits: u64,
-    seen: Bits,
+    seen: Marks,
     /// What stands in `seen`.
     reached: Vec<u32>,
 }
@@ -167,14 +189,14 @@ impl<'a, G: GraphView> Exec<'a, G> {
                 Edges::Chunks(t) => t.ids(),
             };
             self.charge(ids as u64 / 8)?;
-            let (steps, seen) = (steps.clone(), Bits::new(ids));
-            hops.push(Hop { steps, graph, edges, visits: 0, seen, reached: Vec::new() });
+            let (steps, seen) = (steps.clone(), Marks::new(ids));
+            hops.push(Hop { steps, graph, ids, edges, visits: 0, seen, reached: Vec::new() });
         }
-        let set = || FixedBitSet::with_capacity(ids);
-        let known = chain.stations.iter().map(|_| (set(), set())).collect::<Vec<_>>();
+        let set = || Marks::new(ids);
+        let one = || Known { tested: set(), passed: set(), ..Known::default() };
+        let known = chain.stations.iter().map(|_| one()).collect::<Vec<_>>();
         self.charge((known.len() * ids / 4) as u64)?;
-        let asked = vec![0; known.len()];
-        Ok(Some(Reach { hops, known, asked }))
+        Ok(Some(Reach { hops, known, searches: 0 }))
     }
 
     #[expect(clippy::too_many_arguments, reason = "as `reach`")]
@@ -189,6 +211,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
         used: &mut Used,
         sink: Sink<'_>,
     ) -> Flow {
+        reach.searches = reach.searches.saturating_add(1);
         if !self.passes(reach, p, chain, 0, graph, start, row)? {
             return GO;
         }
@@ -350,47 +373,43 @@ impl<'a, G: GraphView> Exec<'a, G> {
         if e.label.is_none() && e.filters.is_empty() && e.slot.is_none_or(|s| p.binds.contains(&s)) {
             return Ok(true);
         }
-        let stable = chain.stable[station];
-        let at = node as usize;
-        if stable && reach.known[station].0.contains(at) {
-            return Ok(reach.known[station].1.contains(at));
-        }
-        if stable {
-            let asked = &mut reach.asked[station];
-            *asked += 1;
+        // Of one search each node is asked about once.
+        let stable = chain.stable[station] && reach.searches > 1;
+        if chain.stable[station] {
+            let known = &mut reach.known[station];
+            if let Some(passes) = known.of(node) {
+                return Ok(passes);
+            }
+            known.asked += 1;
             // Asked so often that the index answers for all at once, if it hasn't much more to say.
-            if asked.is_multiple_of(OFTEN)
-                && let most = u64::from(*asked) * PER_ASK
+            if known.candidates.is_none()
+                && known.asked.is_multiple_of(OFTEN)
+                && let most = u64::from(known.asked) * PER_ASK
                 && let Some(found) = self.by_index(e, graph, most, row)?
             {
                 // Where nothing else is asked but a type, all is known now; else only which don't pass.
-                let ty = e.label.as_ref().and_then(crate::plan::one_type);
                 let typed = matches!(e.label, None | Some(crate::plan::CLabel::Type(_)));
-                let whole = typed && e.filters.len() == 1;
-                let (known, passed) = &mut reach.known[station];
-                let mut open = FixedBitSet::with_capacity(known.len());
-                for n in found {
-                    if !whole {
-                        open.insert(n as usize);
-                    } else if ty.is_none_or(|t| self.graph(graph).node_type(n) == Some(t)) {
-                        passed.insert(n as usize);
-                    }
+                let known = &mut reach.known[station];
+                if typed && e.filters.len() == 1 {
+                    found.iter().for_each(|n| _ = known.passed.put(*n));
+                    known.all = true;
+                } else {
+                    let mut candidates = Bits::new(reach.hops.first().map_or(0, |h| h.ids));
+                    found.iter().for_each(|n| _ = candidates.put(*n));
+                    known.candidates = Some(candidates);
                 }
-                open.difference_with(known);
-                known.insert_range(..);
-                known.difference_with(&open);
-                if known.contains(at) {
-                    return Ok(passed.contains(at));
+                if let Some(passes) = known.of(node) {
+                    return Ok(passes);
                 }
             }
         }
-        let mut undo = Vec::new();
-        let ok = self.test_node(e, graph, node, row, &mut undo);
-        Self::undo(row, &mut undo, 0);
-        let ok = ok?;
+        let ok = self.node_fits(e, graph, node, row)?;
         if stable {
-            reach.known[station].0.insert(at);
-            reach.known[station].1.set(at, ok);
+            let known = &mut reach.known[station];
+            known.tested.put(node);
+            if ok {
+                known.passed.put(node);
+            }
         }
         Ok(ok)
     }

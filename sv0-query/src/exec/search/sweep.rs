@@ -7,68 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::prelude::*;
 use sv0_graph::Adjacency;
 
+use super::marks::Bits;
+
 /// Ends after which a block is left to whoever asked: what one block holds is bounded by it.
 const MOST_ENDS: usize = 1 << 18;
 /// After so many adjacency entries a block looks whether it is still wanted.
 const LOOK: u64 = 1 << 15;
-
-/// Bits by node id.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Bits(Vec<u64>);
-
-impl Bits {
-    pub(super) fn new(ids: usize) -> Self {
-        Self(vec![0; ids.div_ceil(64)])
-    }
-
-    pub(super) fn has(&self, n: u32) -> bool {
-        self.0.get((n >> 6) as usize).is_some_and(|w| w >> (n & 63) & 1 == 1)
-    }
-
-    /// Sets a bit; whether it was clear. Of an id that there isn't, never.
-    #[inline]
-    pub(super) fn put(&mut self, n: u32) -> bool {
-        let Some(w) = self.0.get_mut((n >> 6) as usize) else { return false };
-        let bit = 1 << (n & 63);
-        let new = *w & bit == 0;
-        *w |= bit;
-        new
-    }
-
-    /// Clears the bits of these.
-    pub(super) fn forget(&mut self, nodes: &[u32]) {
-        if nodes.len() > self.0.len() {
-            self.0.fill(0);
-            return;
-        }
-        for n in nodes {
-            if let Some(w) = self.0.get_mut((n >> 6) as usize) {
-                *w = 0;
-            }
-        }
-    }
-
-    /// Clears the bits that are set in another.
-    pub(super) fn remove(&mut self, other: &Self) {
-        self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a &= !b);
-    }
-
-    /// The ids whose bits are set, ascending.
-    pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
-        (0u32..).step_by(64).zip(&self.0).flat_map(|(first, w)| {
-            let mut w = *w;
-            std::iter::from_fn(move || {
-                let n = (w != 0).then(|| first + w.trailing_zeros())?;
-                w &= w - 1;
-                Some(n)
-            })
-        })
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        size_of_val(&*self.0)
-    }
-}
 
 /// A hop, as plain data.
 pub(super) struct Step {
