@@ -253,7 +253,9 @@ impl Writer<'_> {
         if p.hop.is_some() && (p.last.key.is_some() || p.last.slot.is_some_and(|s| !p.binds.contains(&s))) {
             out += &format!(" and from {}, until they meet", self.start(&p.last));
         }
-        if p.selector.is_none() && !p.ends_only {
+        if p.turned.is_some() {
+            out += &format!(", or from {} if those are far fewer", self.start(&p.last));
+        } else if p.selector.is_none() && !p.ends_only {
             out += &format!(" or from {}, whichever is less", self.start(&p.last));
         }
         if !edges.is_empty() {

@@ -6,8 +6,8 @@ use sv0_graph::Direction;
 
 use crate::ast::Span;
 use crate::diag::{Code, Diagnostic};
-use crate::plan::{Elem, Linear, Move, Nfa, Op, Pattern, Plan, Slot, Tree};
-use crate::rewrite::{Place, each_linear, each_pattern, slots};
+use crate::plan::{CExpr, Elem, Linear, Move, Nfa, Op, Pattern, Plan, Slot, Tree};
+use crate::rewrite::{Place, each_expr, each_linear, each_pattern, slots};
 
 mod chain;
 mod fold;
@@ -27,9 +27,52 @@ pub(crate) fn build_all(plan: &mut Plan) -> Vec<Diagnostic> {
         p.looks_back = p.nfa.looks_back();
         p.chain = chain::chain(p);
         p.hop = chain::only_hop(p);
+        p.lone = lone(p);
+        p.turned = turned(p);
     });
-    each_linear(&mut plan.parts, Place::Top, &mut |l, _| fold::over_ends(l));
+    each_linear(&mut plan.parts, Place::Top, &mut |l, _| {
+        fold::over_ends(l);
+        each_expr(&mut l.ops, &mut free);
+    });
     errors
+}
+
+/// What a subquery reads of the row around it.
+fn free(e: &mut CExpr) {
+    let (CExpr::Exists(s) | CExpr::Count(s) | CExpr::CountAtLeast(s, _) | CExpr::Value(s)) = e else { return };
+    let (mut reads, mut own) = (BTreeSet::new(), BTreeSet::new());
+    slots::of_linear(&s.linear, &mut reads);
+    slots::set_by_ops(&s.linear.ops, &mut own);
+    let mut outer = reads.difference(&own);
+    s.free = outer.next().copied().filter(|_| outer.next().is_none());
+}
+
+/// A chain from its other end. Of ends that are only counted it matters which they are.
+fn turned(p: &Pattern) -> Option<Box<Pattern>> {
+    let mut chain = p.chain.clone().filter(|_| !p.tally)?;
+    chain.stations.reverse();
+    chain.hops.reverse();
+    chain.stable.reverse();
+    let mut t = p.clone();
+    std::mem::swap(&mut t.nfa, &mut t.reversed);
+    std::mem::swap(&mut t.first, &mut t.last);
+    t.chain = Some(chain);
+    Some(Box::new(t))
+}
+
+/// The one node element of a pattern that is no more.
+fn lone(p: &Pattern) -> Option<usize> {
+    let at = match &p.tree {
+        Tree::Node(i) => *i,
+        Tree::Seq(ts) => match ts.as_slice() {
+            [Tree::Node(i)] => *i,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let plain = p.selector.is_none() && p.path_slot.is_none() && p.post.is_empty() && p.groups.is_empty();
+    let own = p.binds.iter().all(|s| Some(*s) == p.elems[at].slot);
+    (plain && own && !p.alternatives && !p.legacy).then_some(at)
 }
 
 /// What the rows that a projection gathers are still asked for.

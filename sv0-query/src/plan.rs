@@ -204,9 +204,13 @@ pub(crate) struct Pattern {
     pub looks_back: bool,
     /// Where only the ends matter and nothing else stands against it: the hops between sets of nodes.
     pub chain: Option<Chain>,
+    /// The same from the other end, where it is a chain.
+    pub turned: Option<Box<Pattern>>,
     /// Where the whole pattern is one quantified edge between two nodes and nothing is asked of the way: shortest paths between
     /// two known nodes.
     pub hop: Option<ChainHop>,
+    /// Where the whole pattern is one node element: its number.
+    pub lone: Option<usize>,
     /// Whether enumeration may start at the other end.
     pub reversible: bool,
     pub span: Span,
@@ -295,6 +299,8 @@ pub(crate) enum CLabel {
 #[derive(Debug, Clone)]
 pub(crate) struct Sub {
     pub linear: Linear,
+    /// All that it reads of the row around it, where that is one variable; filled by `physical`.
+    pub free: Option<Slot>,
 }
 
 #[derive(Debug, Clone)]

@@ -120,7 +120,7 @@ fn each_match(ops: &mut [Op], f: &mut dyn FnMut(&mut MatchOp)) {
 }
 
 /// Calls `f` with every expression of these operators and all below it; subqueries' own not.
-fn each_expr(ops: &mut [Op], f: &mut dyn FnMut(&mut CExpr)) {
+pub(crate) fn each_expr(ops: &mut [Op], f: &mut dyn FnMut(&mut CExpr)) {
     fn go(e: &mut CExpr, f: &mut dyn FnMut(&mut CExpr)) {
         e.children_mut().into_iter().for_each(|c| go(c, f));
         f(e);

@@ -207,7 +207,7 @@ impl Binder<'_> {
         let (linear, _) = self.linear(&s.linear, scope, place);
         self.nested -= 1;
         self.aggregates = saved;
-        Sub { linear }
+        Sub { linear, free: None }
     }
 
     fn variable(&mut self, v: &Arc<str>, span: Span, scope: &Scope) -> CExpr {

@@ -144,6 +144,8 @@ impl Binder<'_> {
             looks_back: false,
             chain: None,
             hop: None,
+            lone: None,
+            turned: None,
             nfa: Nfa::default(),
             reversed: Nfa::default(),
             first: Elem::default(),

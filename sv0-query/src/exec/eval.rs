@@ -294,32 +294,9 @@ impl<G: GraphView> Exec<'_, G> {
                 }
                 _ => Val::Null,
             },
-            CExpr::Exists(s) => {
-                let mut found = false;
-                self.subquery(s, row, &mut |_, _| {
-                    found = true;
-                    true
-                })?;
-                Val::Bool(found)
-            }
-            CExpr::Count(s) => {
-                let mut n = 0;
-                self.subquery(s, row, &mut |_, _| {
-                    n += 1;
-                    false
-                })?;
-                Val::Int(n)
-            }
-            CExpr::CountAtLeast(s, least) => {
-                let mut n = 0i64;
-                if *least > 0 {
-                    self.subquery(s, row, &mut |_, _| {
-                        n += 1;
-                        n >= *least
-                    })?;
-                }
-                Val::Bool(n >= *least)
-            }
+            CExpr::Exists(s) => Val::Bool(self.counted(s, Some(1), row)? > 0),
+            CExpr::Count(s) => Val::Int(self.counted(s, None, row)?),
+            CExpr::CountAtLeast(s, least) => Val::Bool(self.counted(s, Some((*least).max(0)), row)? >= *least),
             CExpr::Value(s) => {
                 let mut v = Val::Null;
                 self.subquery(s, row, &mut |r, out| {
@@ -390,10 +367,37 @@ impl<G: GraphView> Exec<'_, G> {
         })
     }
 
+    /// How many rows a subquery has; `most` are enough. Asked again about the same node, it is known.
+    fn counted(&self, s: &Sub, most: Option<i64>, row: &mut Row) -> Result<i64, QueryError> {
+        let node = match s.free.and_then(|slot| row.get(slot)) {
+            Some(Val::Node(g, n)) => Some(u64::from(*g) << 32 | u64::from(*n)),
+            _ => None,
+        };
+        let place = std::ptr::from_ref(s).addr();
+        if let Some(node) = node
+            && let Some(m) = self.counts.borrow_mut().get_mut(&place)
+            && let Some(n) = m.of(node)
+        {
+            return Ok(n);
+        }
+        let mut n = 0;
+        if most != Some(0) {
+            self.subquery(s, row, &mut |_, _| {
+                n += 1;
+                most.is_some_and(|m| n >= m)
+            })?;
+        }
+        if let Some(node) = node {
+            let bytes = self.counts.borrow_mut().entry(place).or_default().note(node, n);
+            self.charge(bytes)?;
+        }
+        Ok(n)
+    }
+
     /// Runs a subquery; `f` answers whether it has seen enough.
-    fn subquery(&self, s: &Sub, row: &Row, f: &mut dyn FnMut(&Row, &[usize]) -> bool) -> Result<(), QueryError> {
-        let mut inner = row.clone();
-        self.ops(&s.linear.ops, &mut inner, &mut |r| {
+    fn subquery(&self, s: &Sub, row: &mut Row, f: &mut dyn FnMut(&Row, &[usize]) -> bool) -> Result<(), QueryError> {
+        // What it sets nobody else reads.
+        self.ops(&s.linear.ops, row, &mut |r| {
             Ok(if f(r, &s.linear.output) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })
         .map(|_| ())

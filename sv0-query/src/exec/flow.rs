@@ -122,7 +122,7 @@ impl<G: GraphView> Exec<'_, G> {
             rows = Some(kept);
             ops = &ops[at + 1..];
         }
-        let Some(rows) = rows else { return self.stream_all(ops, vec![std::mem::take(row)], sink) };
+        let Some(rows) = rows else { return self.stream_row(ops, row, sink) };
         self.rows.set(counted);
         // What was passed on isn't held any more.
         let share = held / (rows.len() as u64).max(1);
@@ -152,6 +152,19 @@ impl<G: GraphView> Exec<'_, G> {
                 break;
             }
         }
+        self.release(states.iter().flatten().map(|s| s.borrow().bytes).sum());
+        flow
+    }
+
+    /// Streams one row, which stays.
+    fn stream_row(&self, ops: &[Op], row: &mut Row, sink: &mut dyn FnMut(&mut Row) -> Flow) -> Flow {
+        let passing = ops.iter().any(|o| matches!(o, Op::Project(_)));
+        let states = if passing { self.states(ops)? } else { Vec::new() };
+        // Nothing is asked for.
+        if states.iter().flatten().any(|s| s.borrow().left == Some(0)) {
+            return GO;
+        }
+        let flow = self.stream(ops, &states, row, sink);
         self.release(states.iter().flatten().map(|s| s.borrow().bytes).sum());
         flow
     }

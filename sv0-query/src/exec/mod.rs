@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use sv0_graph::{EdgeId, GraphView, NodeType};
 
 use crate::ast::{SetOp, Span};
@@ -103,7 +103,43 @@ type Members = HashMap<usize, Option<(HashSet<Vec<u8>>, bool)>>;
 type Candidates = HashMap<(u8, Option<NodeType>), Rc<Vec<u32>>>;
 
 /// Searches along chains, by the place of their pattern and by graph.
-type Reaches<'g> = HashMap<(usize, u8), search::reach::Reach<'g>>;
+type Reaches<'g> = FxHashMap<(usize, u8), search::reach::Reach<'g>>;
+
+/// What a subquery that reads one node counted for each.
+#[derive(Debug, Default)]
+struct Counts {
+    known: FxHashMap<u64, i64>,
+    asked: u64,
+    found: u64,
+    /// It isn't asked about the same nodes again.
+    useless: bool,
+}
+
+impl Counts {
+    fn of(&mut self, node: u64) -> Option<i64> {
+        if self.useless {
+            return None;
+        }
+        let n = self.known.get(&node).copied();
+        self.asked += 1;
+        self.found += u64::from(n.is_some());
+        n
+    }
+
+    /// Answers with the bytes that it takes.
+    fn note(&mut self, node: u64, n: i64) -> u64 {
+        const MANY: u64 = 1 << 12;
+        if self.useless {
+            return 0;
+        }
+        if self.asked >= MANY && self.found < self.asked / 16 {
+            *self = Self { useless: true, ..Self::default() };
+            return 0;
+        }
+        self.known.insert(node, n);
+        32
+    }
+}
 
 pub(crate) struct Exec<'a, G> {
     pub plan: &'a Plan,
@@ -132,6 +168,8 @@ pub(crate) struct Exec<'a, G> {
     weight: Cell<u64>,
     /// By pattern and graph: what searches along its chain share.
     reaches: RefCell<Reaches<'a>>,
+    /// By subquery.
+    counts: RefCell<FxHashMap<usize, Counts>>,
 }
 
 impl<'a, G: GraphView> Exec<'a, G> {
@@ -163,6 +201,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
             frontier: Cell::new(0),
             weight: Cell::new(1),
             reaches: RefCell::default(),
+            counts: RefCell::default(),
         }
     }
 

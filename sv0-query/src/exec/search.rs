@@ -10,7 +10,7 @@ use sv0_graph::{Direction, EdgeId, GraphView};
 use super::{Exec, Flow, GO, Row};
 use crate::ast::{CmpOp, PathMode, Selector};
 use crate::diag::QueryError;
-use crate::plan::{CExpr, Elem, Move, Nfa, Pattern};
+use crate::plan::{CExpr, Chain, Elem, Move, Nfa, Pattern};
 use crate::val::{PathVal, Val};
 
 mod between;
@@ -29,6 +29,9 @@ const FEW: usize = 1000;
 
 type Used = FxHashSet<EdgeId>;
 type Sink<'s> = &'s mut dyn FnMut(&mut Row, &mut Used) -> Flow;
+
+/// A pattern from its other end, its chain, and where it begins.
+type FromEnds<'p> = (&'p Pattern, &'p Chain, std::rc::Rc<Vec<u32>>);
 
 /// What a search keeps of the path so far.
 #[derive(Default)]
@@ -90,11 +93,35 @@ struct Dfs<'p> {
 impl<G: GraphView> Exec<'_, G> {
     pub(super) fn find_paths(&self, p: &Pattern, graph: u8, row: &mut Row, used: &mut Used, sink: Sink<'_>) -> Flow {
         let forward = self.starts(&p.first, graph, row)?;
-        if let Some(chain) = &p.chain
-            && used.is_empty()
-            && let Some(flow) = self.reach(p, chain, graph, &forward, row, used, sink)?
-        {
-            return Ok(flow);
+        if let Some(e) = p.lone {
+            let e = &p.nfa.elems[e];
+            for n in forward.iter() {
+                if !self.node_fits(e, graph, *n, row)? {
+                    continue;
+                }
+                let flow = match e.slot.filter(|s| matches!(row[*s], Val::Unset)) {
+                    Some(s) => {
+                        row[s] = Val::Node(graph, *n);
+                        let flow = sink(row, used);
+                        row[s] = Val::Unset;
+                        flow
+                    }
+                    None => sink(row, used),
+                };
+                if flow?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            return GO;
+        }
+        if let Some(chain) = p.chain.as_ref().filter(|_| used.is_empty()) {
+            let flow = match self.fewer_ends(p, graph, forward.len(), row)? {
+                Some((turned, chain, ends)) => self.reach(turned, chain, graph, &ends, row, used, sink)?,
+                None => self.reach(p, chain, graph, &forward, row, used, sink)?,
+            };
+            if let Some(flow) = flow {
+                return Ok(flow);
+            }
         }
         if let Some(selector) = p.selector.or(p.ends_only.then_some(Selector::Shortest(1))) {
             for start in forward.iter() {
@@ -131,6 +158,22 @@ impl<G: GraphView> Exec<'_, G> {
         }
         self.release(charged);
         outcome
+    }
+
+    /// A chain's other end, where it has far fewer nodes than there are starts.
+    fn fewer_ends<'p>(
+        &self,
+        p: &'p Pattern,
+        graph: u8,
+        starts: usize,
+        row: &mut Row,
+    ) -> Result<Option<FromEnds<'p>>, QueryError> {
+        // So few starts are searched at once.
+        const MANY: usize = 16;
+        let Some(turned) = p.turned.as_deref().filter(|_| starts >= MANY) else { return Ok(None) };
+        let ends = self.starts(&turned.first, graph, row)?;
+        let fewer = ends.len().saturating_mul(4) <= starts;
+        Ok(turned.chain.as_ref().filter(|_| fewer).map(|c| (turned, c, ends)))
     }
 
     /// Nodes at which a pattern may start, ascending.

@@ -12,6 +12,8 @@ pub(super) fn run(l: &mut Linear, place: Place, _: &mut Context<'_>) {
             && let Some(p) = only_ends(l, i)
             && let Some(Op::Match(m)) = l.ops.get_mut(i)
             && let Some(p) = m.patterns.get_mut(p)
+            // Whether there is one at all is soon told of single hops, too.
+            && (p.quantified || place == Place::Exists)
         {
             p.ends_only = p.post.is_empty();
         }
@@ -95,7 +97,7 @@ pub(super) fn lint(l: &mut Linear, place: Place, cx: &mut Context<'_>) {
 fn only_ends(l: &Linear, at: usize) -> Option<usize> {
     let Some(Op::Match(m)) = l.ops.get(at) else { return None };
     let (p, others) = m.patterns.split_last()?;
-    if !p.quantified || p.selector.is_some() || p.own_mode || m.optional {
+    if p.selector.is_some() || p.own_mode || m.optional {
         return None;
     }
     let mut used: BTreeSet<Slot> = l.output.iter().copied().collect();

@@ -14,9 +14,47 @@ pub(crate) fn of_expr(e: &CExpr, out: &mut BTreeSet<Slot>) {
     e.children().into_iter().for_each(|c| of_expr(c, out));
 }
 
-fn of_linear(l: &Linear, out: &mut BTreeSet<Slot>) {
+pub(crate) fn of_linear(l: &Linear, out: &mut BTreeSet<Slot>) {
     of_ops(&l.ops, out);
     out.extend(l.output.iter().copied());
+}
+
+/// Slots that operators set.
+pub(crate) fn set_by_ops(ops: &[Op], out: &mut BTreeSet<Slot>) {
+    for op in ops {
+        match op {
+            Op::Match(m) => out.extend(&m.binds),
+            Op::Optional { ops, binds } => {
+                out.extend(binds);
+                set_by_ops(ops, out);
+            }
+            Op::Call { parts, into, .. } => {
+                out.extend(into);
+                parts.iter().for_each(|(_, l)| set_by_ops(&l.ops, out));
+            }
+            Op::Let(items) => out.extend(items.iter().map(|(s, _)| *s)),
+            Op::For { slot, position, .. } => out.extend(position.iter().map(|(s, _)| *s).chain([*slot])),
+            Op::Project(p) => {
+                out.extend(p.items.iter().map(|(s, _)| *s));
+                if let Some(g) = &p.grouping {
+                    out.extend(g.keys.iter().map(|(s, _)| *s).chain(g.aggregates.iter().map(|a| a.slot)));
+                }
+            }
+            Op::Filter(_) => {}
+        }
+        op.exprs().into_iter().for_each(|e| set_by_expr(e, out));
+    }
+}
+
+fn set_by_expr(e: &CExpr, out: &mut BTreeSet<Slot>) {
+    match e {
+        CExpr::ListPred { slot, .. } | CExpr::ListComp { slot, .. } => _ = out.insert(*slot),
+        CExpr::Exists(s) | CExpr::Count(s) | CExpr::CountAtLeast(s, _) | CExpr::Value(s) => {
+            set_by_ops(&s.linear.ops, out);
+        }
+        _ => {}
+    }
+    e.children().into_iter().for_each(|c| set_by_expr(c, out));
 }
 
 /// Slots that operators read; an element's slot counts: it may have been bound before.

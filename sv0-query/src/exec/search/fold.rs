@@ -38,7 +38,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
         self.at.set(p.span);
         m.binds.iter().for_each(|s| row[*s] = Val::Unset);
         let starts = self.starts(&p.first, m.graph, row)?;
-        if starts.len() < FEW {
+        if starts.len() < FEW || self.fewer_ends(p, m.graph, starts.len(), row)?.is_some() {
             return Ok(false);
         }
         let clock = || self.budget.clock.map_or(0, |c| c());

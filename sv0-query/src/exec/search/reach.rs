@@ -25,7 +25,7 @@ const LOOK: u64 = 1 << 12;
 
 /// After so many questions an index is asked for all nodes; it gives so many nodes in the time of one question.
 const OFTEN: u32 = 1000;
-const PER_ASK: u64 = 16;
+const PER_ASK: u64 = 8;
 
 /// What searches along one chain share.
 pub(in super::super) struct Reach<'g> {
