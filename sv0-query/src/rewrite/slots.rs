@@ -23,7 +23,7 @@ pub(crate) fn of_linear(l: &Linear, out: &mut BTreeSet<Slot>) {
 pub(crate) fn set_by_ops(ops: &[Op], out: &mut BTreeSet<Slot>) {
     for op in ops {
         match op {
-            Op::Match(m) => out.extend(&m.binds),
+            Op::Match(m) => out.extend(m.binds.iter().chain(m.patterns.iter().flat_map(|p| &p.binds))),
             Op::Optional { ops, binds } => {
                 out.extend(binds);
                 set_by_ops(ops, out);

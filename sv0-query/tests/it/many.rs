@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value as Json, json};
 use sv0_graph::Snapshot;
-use sv0_query::{CheckOptions, Query, Rewrites, RunOptions, Val};
+use sv0_query::{Budget, CheckOptions, Query, Rewrites, RunOptions, Val};
 
 const NODES: usize = 3000;
 
@@ -16,7 +16,7 @@ static GRAPH: LazyLock<Snapshot> = LazyLock::new(|| {
         let ty = if i.is_multiple_of(3) { "role" } else { "identity" };
         let kind = if i.is_multiple_of(3) { "aws.role" } else { "aws.user" };
         json!({"id": format!("n{i}"), "type": ty, "kind": kind, "name": format!("name {}", i % 50),
-            "props": {"status": status[i % 7 % 3], "system": format!("s{}", i % 5), "tags": if i.is_multiple_of(11) { json!(["tier_zero"]) } else { json!([]) }}})
+            "props": {"members": if i.is_multiple_of(7) { Json::Null } else { json!(i64::try_from(i % 23).unwrap() - 4) }, "status": status[i % 7 % 3], "system": format!("s{}", i % 5), "tags": if i.is_multiple_of(11) { json!(["tier_zero"]) } else { json!([]) }}})
     };
     let nodes: Vec<Json> = (0..NODES).map(node).collect();
     let edge = |ty: &str, a: usize, b: usize| json!({"type": ty, "from": format!("n{a}"), "to": format!("n{b}")});
@@ -72,6 +72,79 @@ fn blocks_give_what_single_searches_give() {
         assert_eq!(with, rows(q, all, 4), "threads: {q}");
         assert_eq!(sorted(with), sorted(rows(q, Rewrites::all(false), 1)), "{q}");
     }
+}
+
+/// A property of each end that is a whole number stands in for most that are asked of ends: null here and
+/// there.
+#[test]
+fn ends_are_summed_up_as_rows_are() {
+    let all = Rewrites::all(true);
+    let hop = "(a:identity)-[:MEMBER_OF]->{1,4}(b:role)";
+    let queries = [
+        "MATCH {hop} RETURN DISTINCT a, b NEXT RETURN count(*) AS n, sum(b.members) AS s, min(b.members) AS x, max(b.members) AS y, avg(b.members) AS z",
+        "MATCH {hop} RETURN DISTINCT a, b NEXT RETURN count(b.members) AS n, count(DISTINCT a) AS k, max(a.name) AS m",
+        "MATCH {hop} WHERE a.system <> b.system RETURN DISTINCT a, b NEXT RETURN count(*) AS n, sum(b.members) AS s, count(DISTINCT a) AS k",
+        "MATCH {hop} WHERE a.system = b.system AND a.status = 'active' RETURN DISTINCT a, b NEXT RETURN a.name AS name, count(*) AS n, sum(b.members) AS s",
+        "MATCH {hop} RETURN a, count(DISTINCT b) AS n, max(b.members) AS m",
+        "MATCH {hop} RETURN a.system AS s, a.status AS t, min(b.members) AS m, max(DISTINCT b.members) AS k",
+        "MATCH (a)-[:MEMBER_OF]->{1,4}(b) WHERE a <> b RETURN DISTINCT a, b NEXT RETURN count(*) AS n, sum(b.members) AS s",
+        "MATCH (a)-[:MEMBER_OF]->{0,4}(b) WHERE a <> b RETURN DISTINCT a, b NEXT RETURN a.system AS s, count(*) AS n ORDER BY s",
+        "MATCH (a:identity)-[:MEMBER_OF]->(:role)-[:MEMBER_OF]->{0,2}(b:role {status: 'active'}) RETURN DISTINCT a, b NEXT RETURN count(*) AS n, sum(b.members) AS s",
+        "MATCH {hop} WHERE a.members / b.members > 0 RETURN DISTINCT a, b NEXT RETURN count(*) AS n",
+        "MATCH (a:role)<-[:MEMBER_OF]-{1,4}(b:identity) RETURN DISTINCT a, b NEXT RETURN count(*) AS n, sum(b.members) AS s, avg(b.members) AS z",
+        "MATCH (a:identity)-[:MEMBER_OF]->+(b:role WHERE b.id = 'n0') RETURN DISTINCT a, b NEXT RETURN count(*) AS n, sum(b.members) AS s",
+        "MATCH (a:identity WHERE a.members > 5)-[:MEMBER_OF]->+(b:role WHERE b.members > 5) RETURN DISTINCT a, b NEXT RETURN count(*) AS n, sum(b.members) AS s",
+    ];
+    let run = |q: &str, rewrites: Rewrites, threads: usize| {
+        let options = CheckOptions { rewrites, ..CheckOptions::default() };
+        let prepared = Query::parse(q).unwrap().prepare(&*GRAPH, &options).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let answer = pool.install(|| prepared.run(&*GRAPH, &RunOptions::default()));
+        answer.map(|r| sorted(r.rows)).map_err(|e| e.code())
+    };
+    for q in queries {
+        let q = q.replace("{hop}", hop);
+        let with = run(&q, all, 1);
+        assert!(with.as_ref().is_ok_and(|r| !r.is_empty()) || q.contains(" / "), "{q}");
+        assert_eq!(with, run(&q, all, 4), "threads: {q}");
+        assert_eq!(with, run(&q, Rewrites::all(false), 1), "{q}");
+    }
+}
+
+/// Summed up, no row is made for an end.
+#[test]
+fn ends_that_are_summed_up_cost_no_rows() {
+    let q = "MATCH (a:identity)-[:MEMBER_OF]->+(b:role) RETURN DISTINCT a, b NEXT RETURN count(*) AS n, sum(b.members) AS s";
+    let listed = "MATCH (a:identity)-[:MEMBER_OF]->+(b:role) RETURN DISTINCT a, b";
+    let options = RunOptions { budget: Budget { max_rows: 10, ..Budget::default() }, ..RunOptions::default() };
+    let prepared = Query::parse(q).unwrap().prepare(&*GRAPH, &CheckOptions::default()).unwrap();
+    let r = prepared.run(&*GRAPH, &options).unwrap();
+    let pairs = Query::parse(listed).unwrap().prepare(&*GRAPH, &CheckOptions::default()).unwrap();
+    let pairs = pairs.run(&*GRAPH, &RunOptions::default()).unwrap();
+    assert_eq!(r.rows[0][0], Val::Int(i64::try_from(pairs.rows.len()).unwrap()));
+    // Nor is a bound on work passed over.
+    let few = RunOptions { budget: Budget { max_work: Some(500), ..Budget::default() }, ..RunOptions::default() };
+    assert_eq!(prepared.run(&*GRAPH, &few).unwrap_err().code(), sv0_query::Code::WorkBudget);
+}
+
+/// A subquery that reads one node runs once a node, however many rows ask it.
+#[test]
+fn a_subquery_is_asked_once_a_node() {
+    let q = "MATCH (a:identity)-[:MEMBER_OF]->(b:role) WHERE EXISTS { (b)-[:MEMBER_OF]->{1,3}(:role {status: 'active'}) } RETURN count(*) AS n";
+    let r = |rewrites| {
+        let options = CheckOptions { rewrites, ..CheckOptions::default() };
+        let prepared = Query::parse(q).unwrap().prepare(&*GRAPH, &options).unwrap();
+        prepared.run(&*GRAPH, &RunOptions::default()).unwrap()
+    };
+    let (with, without) = (r(Rewrites::all(true)), r(Rewrites::all(false)));
+    assert_eq!(with.rows, without.rows);
+    let edges = "MATCH (a:identity)-[:MEMBER_OF]->(b:role) RETURN count(*) AS n, count(DISTINCT b) AS k";
+    let prepared = Query::parse(edges).unwrap().prepare(&*GRAPH, &CheckOptions::default()).unwrap();
+    let all = prepared.run(&*GRAPH, &RunOptions::default()).unwrap();
+    let [Val::Int(rows), Val::Int(roles)] = all.rows[0].as_slice() else { panic!() };
+    // Each role leads to a few; the edges to it are many more.
+    let asked = with.stats.adjacency_entries - all.stats.adjacency_entries;
+    assert!(roles * 3 < *rows && i64::try_from(asked).unwrap() < roles * 12, "{rows} {roles} {asked}");
 }
 
 #[test]
