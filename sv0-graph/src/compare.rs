@@ -242,6 +242,10 @@ impl GraphView for Graph {
         either!(self, g => g.text_is(node, prop, text))
     }
 
+    fn number_of(&self, node: u32, prop: PropId) -> Result<Option<i64>, GraphError> {
+        either!(self, g => g.number_of(node, prop))
+    }
+
     fn indexed(&self, ty: Option<NodeType>, prop: PropId, value: &str) -> Result<Option<Vec<u32>>, GraphError> {
         either!(self, g => g.indexed(ty, prop, value))
     }

@@ -155,6 +155,17 @@ pub trait GraphView {
         Ok(self.node_prop(node, prop)?.as_str() == Some(text))
     }
 
+    /// A whole number or a time (microseconds) that a property of a node holds; `None` for null and for anything else.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn number_of(&self, node: u32, prop: PropId) -> Result<Option<i64>, GraphError> {
+        Ok(match self.node_prop(node, prop)? {
+            Value::Int(n) | Value::Timestamp(n) => Some(n),
+            _ => None,
+        })
+    }
+
     /// The neighbours along some steps in one array that all searches share, where the view keeps it: once it was visited
     /// often enough ([`GraphView::visited`]), or `now`.
     ///

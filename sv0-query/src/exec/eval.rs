@@ -367,35 +367,13 @@ impl<G: GraphView> Exec<'_, G> {
         })
     }
 
-    /// How many rows a subquery has; `most` are enough. Asked again about the same node, it is known.
-    fn counted(&self, s: &Sub, most: Option<i64>, row: &mut Row) -> Result<i64, QueryError> {
-        let node = match s.free.and_then(|slot| row.get(slot)) {
-            Some(Val::Node(g, n)) => Some(u64::from(*g) << 32 | u64::from(*n)),
-            _ => None,
-        };
-        let place = std::ptr::from_ref(s).addr();
-        if let Some(node) = node
-            && let Some(m) = self.counts.borrow_mut().get_mut(&place)
-            && let Some(n) = m.of(node)
-        {
-            return Ok(n);
-        }
-        let mut n = 0;
-        if most != Some(0) {
-            self.subquery(s, row, &mut |_, _| {
-                n += 1;
-                most.is_some_and(|m| n >= m)
-            })?;
-        }
-        if let Some(node) = node {
-            let bytes = self.counts.borrow_mut().entry(place).or_default().note(node, n);
-            self.charge(bytes)?;
-        }
-        Ok(n)
-    }
-
     /// Runs a subquery; `f` answers whether it has seen enough.
-    fn subquery(&self, s: &Sub, row: &mut Row, f: &mut dyn FnMut(&Row, &[usize]) -> bool) -> Result<(), QueryError> {
+    pub(super) fn subquery(
+        &self,
+        s: &Sub,
+        row: &mut Row,
+        f: &mut dyn FnMut(&Row, &[usize]) -> bool,
+    ) -> Result<(), QueryError> {
         // What it sets nobody else reads.
         self.ops(&s.linear.ops, row, &mut |r| {
             Ok(if f(r, &s.linear.output) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })

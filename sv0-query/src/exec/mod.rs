@@ -1,5 +1,6 @@
 //! The executor: streams rows through the operators of a plan.
 
+mod counts;
 mod eval;
 mod flow;
 mod func;
@@ -105,41 +106,8 @@ type Candidates = HashMap<(u8, Option<NodeType>), Rc<Vec<u32>>>;
 /// Searches along chains, by the place of their pattern and by graph.
 type Reaches<'g> = FxHashMap<(usize, u8), search::reach::Reach<'g>>;
 
-/// What a subquery that reads one node counted for each.
-#[derive(Debug, Default)]
-struct Counts {
-    known: FxHashMap<u64, i64>,
-    asked: u64,
-    found: u64,
-    /// It isn't asked about the same nodes again.
-    useless: bool,
-}
-
-impl Counts {
-    fn of(&mut self, node: u64) -> Option<i64> {
-        if self.useless {
-            return None;
-        }
-        let n = self.known.get(&node).copied();
-        self.asked += 1;
-        self.found += u64::from(n.is_some());
-        n
-    }
-
-    /// Answers with the bytes that it takes.
-    fn note(&mut self, node: u64, n: i64) -> u64 {
-        const MANY: u64 = 1 << 12;
-        if self.useless {
-            return 0;
-        }
-        if self.asked >= MANY && self.found < self.asked / 16 {
-            *self = Self { useless: true, ..Self::default() };
-            return 0;
-        }
-        self.known.insert(node, n);
-        32
-    }
-}
+/// By subquery that reads one node: what it counted.
+type AllCounts = FxHashMap<usize, counts::Counts>;
 
 pub(crate) struct Exec<'a, G> {
     pub plan: &'a Plan,
@@ -169,7 +137,7 @@ pub(crate) struct Exec<'a, G> {
     /// By pattern and graph: what searches along its chain share.
     reaches: RefCell<Reaches<'a>>,
     /// By subquery.
-    counts: RefCell<FxHashMap<usize, Counts>>,
+    counts: RefCell<AllCounts>,
 }
 
 impl<'a, G: GraphView> Exec<'a, G> {

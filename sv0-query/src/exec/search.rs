@@ -13,6 +13,7 @@ use crate::diag::QueryError;
 use crate::plan::{CExpr, Chain, Elem, Move, Nfa, Pattern};
 use crate::val::{PathVal, Val};
 
+mod backward;
 mod between;
 mod blocks;
 mod fold;
@@ -22,6 +23,7 @@ pub(super) mod reach;
 mod shortest;
 mod sweep;
 
+pub(super) use backward::Reaching;
 pub(super) use sweep::Sum;
 
 /// Of fewer nodes than this each is looked at.
@@ -309,8 +311,8 @@ impl<G: GraphView> Exec<'_, G> {
 
     fn filters(&self, e: &Elem, row: &mut Row) -> Result<bool, QueryError> {
         for f in &e.filters {
-            let ok = match self.text_test(f, e.slot, row) {
-                Some((g, n, prop, text)) => self.graph(g).text_is(n, prop, text)?,
+            let ok = match self.quick_test(f, e.slot, row)? {
+                Some(ok) => ok,
                 None => self.eval(f, row)?.truth() == Some(true),
             };
             if !ok {
@@ -320,30 +322,38 @@ impl<G: GraphView> Exec<'_, G> {
         Ok(true)
     }
 
-    /// The node, the text property and the text, where a condition asks whether the one is the other: most do.
-    fn text_test<'e>(
-        &'e self,
-        f: &'e CExpr,
-        slot: Option<usize>,
-        row: &Row,
-    ) -> Option<(u8, u32, sv0_graph::PropId, &'e str)> {
-        let CExpr::Cmp(CmpOp::Eq, prop, value) = f else { return None };
-        let CExpr::Prop { base, node: Some(p), .. } = &**prop else { return None };
-        let text = match &**value {
-            CExpr::Const(Val::Str(s)) => s,
-            CExpr::Param(i) => match self.params.get(*i)? {
-                Val::Str(s) => s,
-                _ => return None,
-            },
-            _ => return None,
+    /// Whether a node's property compares so with a constant or a parameter, where that can be told without making values:
+    /// most conditions are of that kind. `None` for any other.
+    fn quick_test(&self, f: &CExpr, slot: Option<usize>, row: &Row) -> Result<Option<bool>, QueryError> {
+        use sv0_graph::PropType as T;
+        let CExpr::Cmp(op, prop, value) = f else { return Ok(None) };
+        let CExpr::Prop { base, node: Some(p), .. } = &**prop else { return Ok(None) };
+        let value = match &**value {
+            CExpr::Const(v) => v,
+            CExpr::Param(i) => self.params.get(*i).unwrap_or(&Val::Null),
+            _ => return Ok(None),
         };
-        match (&**base, row.get(slot?)?) {
-            (CExpr::Slot(s), Val::Node(g, n)) if Some(*s) == slot && !self.is_open(*g) => {
-                let declared = self.graph(*g).schema().node_properties().get(usize::from(p.0))?;
-                (declared.ty == sv0_graph::PropType::Str).then_some((*g, *n, *p, &**text))
+        let (CExpr::Slot(s), Some(Val::Node(g, n))) = (&**base, slot.and_then(|s| row.get(s))) else { return Ok(None) };
+        if Some(*s) != slot || self.is_open(*g) {
+            return Ok(None);
+        }
+        let graph = self.graph(*g);
+        let declared = graph.schema().node_properties().get(usize::from(p.0)).map(|d| d.ty);
+        Ok(match (declared, value) {
+            (Some(T::Str), Val::Str(text)) if *op == CmpOp::Eq => Some(graph.text_is(*n, *p, text)?),
+            (Some(T::Int), Val::Int(v)) | (Some(T::Timestamp), Val::Timestamp(v)) => {
+                let Some(own) = graph.number_of(*n, *p)? else { return Ok(Some(false)) };
+                Some(match op {
+                    CmpOp::Eq => own == *v,
+                    CmpOp::Ne => own != *v,
+                    CmpOp::Lt => own < *v,
+                    CmpOp::Le => own <= *v,
+                    CmpOp::Gt => own > *v,
+                    CmpOp::Ge => own >= *v,
+                })
             }
             _ => None,
-        }
+        })
     }
 
     /// The edges that an element may take from a node.

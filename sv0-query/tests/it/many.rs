@@ -64,6 +64,13 @@ fn blocks_give_what_single_searches_give() {
         "MATCH (a:identity)-[:MEMBER_OF]->+(b:role) RETURN a.system AS s, count(DISTINCT b) AS n",
         "MATCH (a:identity)-[:MEMBER_OF]->+(b:role {status: 'active'}) RETURN DISTINCT a, b NEXT RETURN count(*) AS n",
         "MATCH (a:identity) WHERE EXISTS { (a)-[:MEMBER_OF]->+(b:role {status: 'disabled'}) } RETURN a.id",
+        "MATCH (a:identity) WHERE NOT EXISTS { (a)-[:MEMBER_OF]->{1,2}(b:role WHERE b.members > 3) } RETURN a.id",
+        "MATCH (b:role) WHERE EXISTS { (a:identity {status: 'active'})-[:MEMBER_OF]->{1,4}(b) } RETURN b.id",
+        "MATCH (a:identity) WHERE EXISTS { (a)-[:MEMBER_OF]->(:role)-[:MEMBER_OF]->{0,2}(:role {system: 's2'}) } RETURN a.id",
+        "MATCH (a) WHERE EXISTS { (a:identity)-[:MEMBER_OF]->+(b {status: 'unknown'}) } RETURN a.id",
+        "MATCH (a) WHERE EXISTS { (a)-[:MEMBER_OF]->{0,2}(b:role WHERE b.members < 0) } RETURN a.id",
+        "MATCH (a:identity)-[:MEMBER_OF]->(g) WHERE EXISTS { (g)-[:MEMBER_OF]->+(:role {id: 'n0'}) } RETURN a.id, g.id",
+        "MATCH (a:identity)-[:MEMBER_OF]->{1,9}(b {id: 'n3'}) RETURN DISTINCT a.id",
         "MATCH (a:identity)-[:MEMBER_OF]->+(b:role) RETURN a, COUNT { (a)-[:MEMBER_OF]->(c) } AS k, count(DISTINCT b) AS n",
     ];
     for q in queries {

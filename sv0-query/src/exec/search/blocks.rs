@@ -244,7 +244,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
 
     /// Which nodes pass a station; `None` where all do.
     #[expect(clippy::too_many_arguments, reason = "as `reach`")]
-    fn station(
+    pub(super) fn station(
         &self,
         reach: &mut Reach<'a>,
         p: &Pattern,

@@ -43,6 +43,16 @@ impl Bits {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a &= !b);
     }
 
+    /// Clears the bits that aren't set in another.
+    pub(super) fn keep(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a &= b);
+    }
+
+    /// Sets the bits that are set in another.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a |= b);
+    }
+
     /// The ids whose bits are set, ascending.
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
         (0u32..).step_by(64).zip(&self.0).flat_map(|(first, w)| {
