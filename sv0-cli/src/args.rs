@@ -38,6 +38,11 @@ pub(crate) enum Command {
     /// Bulk load of typed tables (CSV, NDJSON, Parquet) into a new store
     #[command(after_help = LOAD_EXAMPLES)]
     Load(LoadArgs),
+    /// Write a synthetic organisation with planted risks, in the ingestion contract's form
+    #[command(
+        after_help = "Example:\n  sv0 generate --scale 0.1 --seed 1 --out synth --truth truth.json && sv0 assess synth"
+    )]
+    Generate(GenerateArgs),
     /// Run the rules on a store
     #[command(after_help = "Example:\n  sv0 check acme.sv0 --rules my-rules --baseline 1")]
     Check(CheckArgs),
@@ -234,6 +239,22 @@ const LOAD_EXAMPLES: &str = "Examples:
   sv0 load org.sv0 tables/ --schema schema.toml --observed-at 2026-05-14
 
 Key columns are `id`, and `src_id` and `dst_id` of edges. Columns that aren't canonical are declared in the schema file.";
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// 1 is about a hundred thousand nodes
+    #[arg(long, value_name = "N", default_value_t = 0.1)]
+    pub scale: f64,
+    /// Another seed, another organisation of the same shapes
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// The folder to write to; it is made, or empty
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// What the rules are to find in it, and what not (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct LoadArgs {

@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Assess(a) => assess::assess(&a),
         Command::Ingest(a) => assess::ingest(&a),
         Command::Load(a) => commands::load::load(&a),
+        Command::Generate(a) => commands::generate::run(&a),
         Command::Check(a) => assess::check(&a),
         Command::Query(a) => query::run(&a),
         Command::Shell(a) => shell::run(&a),

@@ -11,6 +11,7 @@ pub mod contract;
 pub mod enrich;
 pub mod iam;
 pub mod sources;
+pub mod synthetic;
 pub mod tables;
 mod text;
 

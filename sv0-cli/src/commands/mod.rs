@@ -2,6 +2,7 @@
 
 pub(crate) mod assess;
 pub(crate) mod can;
+pub(crate) mod generate;
 pub(crate) mod history;
 pub(crate) mod load;
 pub(crate) mod node;

@@ -9,6 +9,7 @@
 )]
 
 mod commands;
+mod generate;
 mod pages;
 mod refusals;
 mod sample;

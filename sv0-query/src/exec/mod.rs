@@ -138,6 +138,8 @@ pub(crate) struct Exec<'a, G> {
     reaches: RefCell<Reaches<'a>>,
     /// By subquery.
     counts: RefCell<AllCounts>,
+    /// By pattern and graph: from where it may come to an end.
+    mays: RefCell<FxHashMap<(usize, u8), search::May>>,
 }
 
 impl<'a, G: GraphView> Exec<'a, G> {
@@ -170,6 +172,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
             weight: Cell::new(1),
             reaches: RefCell::default(),
             counts: RefCell::default(),
+            mays: RefCell::default(),
         }
     }
 

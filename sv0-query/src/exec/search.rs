@@ -23,7 +23,7 @@ pub(super) mod reach;
 mod shortest;
 mod sweep;
 
-pub(super) use backward::Reaching;
+pub(super) use backward::{May, Reaching};
 pub(super) use sweep::Sum;
 
 /// Of fewer nodes than this each is looked at.
@@ -127,7 +127,13 @@ impl<G: GraphView> Exec<'_, G> {
         }
         if let Some(selector) = p.selector.or(p.ends_only.then_some(Selector::Shortest(1))) {
             for start in forward.iter() {
-                if self.select(p, selector, graph, *start, row, used, sink)?.is_break() {
+                if !self.may_end(p, graph, *start, row)? {
+                    continue;
+                }
+                let before = self.work.get();
+                let flow = self.select(p, selector, graph, *start, row, used, sink)?;
+                self.searched(p, graph, self.work.get() - before);
+                if flow.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }

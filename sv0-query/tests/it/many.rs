@@ -134,6 +134,30 @@ fn ends_that_are_summed_up_cost_no_rows() {
     assert_eq!(prepared.run(&*GRAPH, &few).unwrap_err().code(), sv0_query::Code::WorkBudget);
 }
 
+/// Searches that come to no end are begun only until it is known from where one comes to an end.
+#[test]
+fn searches_without_an_end_are_not_begun() {
+    let end = "(b:role WHERE b.members > 17 AND b.status = 'active' AND b.system = 's1')";
+    let way = "(()-[:MEMBER_OF]->()|()-[:CAN_ASSUME|HAS_ROLE]->()){1,6}";
+    for head in ["ANY SHORTEST", "ALL SHORTEST", "SHORTEST 2"] {
+        let run = |q: &str| {
+            let prepared = Query::parse(q).unwrap().prepare(&*GRAPH, &CheckOptions::default()).unwrap();
+            prepared.run(&*GRAPH, &RunOptions::default()).unwrap()
+        };
+        let q = format!("MATCH p = {head} (a:identity){way}{end} RETURN a.id, b.id, PATH_LENGTH(p) AS n");
+        let with = run(&q);
+        assert!(!with.rows.is_empty() && with.rows.len() < 300, "{}", with.rows.len());
+        // To all ends, of which those are kept that fit.
+        let all = run(&format!(
+            "MATCH p = {head} (a:identity){way}(b:role) RETURN a, b, p NEXT \
+             FILTER b.members > 17 AND b.status = 'active' AND b.system = 's1' RETURN a.id, b.id, PATH_LENGTH(p) AS n"
+        ));
+        assert_eq!(sorted(with.rows), sorted(all.rows), "{q}");
+        let (with, all) = (with.stats.adjacency_entries, all.stats.adjacency_entries);
+        assert!(with < all / 2, "{q}: {with} of {all}");
+    }
+}
+
 /// A subquery that reads one node runs once a node, however many rows ask it.
 #[test]
 fn a_subquery_is_asked_once_a_node() {

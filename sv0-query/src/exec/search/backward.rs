@@ -149,4 +149,100 @@ impl<G: GraphView> Exec<'_, G> {
             None => Ok(Some(true)),
         }
     }
+
+    /// Whether a search from a start may come to an end at all: once searches for a pattern have taken as long as it takes,
+    /// all nodes are found from which any of its edges lead to any of its ends, and no others are searched from.
+    pub(super) fn may_end(&self, p: &Pattern, graph: u8, start: u32, row: &mut Row) -> Result<bool, QueryError> {
+        let place = (std::ptr::from_ref(p).addr(), graph);
+        let due = match self.mays.borrow_mut().entry(place).or_default() {
+            May::Known(all) => return Ok(all.has(start)),
+            May::Never => return Ok(true),
+            May::Spent { spent, cost } => *spent >= *cost,
+        };
+        if due {
+            let next = self.may(p, graph, row)?;
+            let may = match &next {
+                May::Known(all) => all.has(start),
+                _ => true,
+            };
+            self.mays.borrow_mut().insert(place, next);
+            return Ok(may);
+        }
+        Ok(true)
+    }
+
+    /// Notes what a search took.
+    pub(super) fn searched(&self, p: &Pattern, graph: u8, entries: u64) {
+        let place = (std::ptr::from_ref(p).addr(), graph);
+        if let Some(May::Spent { spent, .. }) = self.mays.borrow_mut().get_mut(&place) {
+            *spent += entries;
+        }
+    }
+
+    fn may(&self, p: &Pattern, graph: u8, row: &mut Row) -> Result<May, QueryError> {
+        let e = &p.last;
+        let mut reads = std::collections::BTreeSet::new();
+        e.filters.iter().for_each(|f| crate::rewrite::slots::of_expr(f, &mut reads));
+        let own = e.slot.is_none_or(|s| p.binds.contains(&s)) && reads.iter().all(|s| Some(*s) == e.slot);
+        if !own || e.key.is_some() || (e.label.is_none() && e.filters.is_empty()) {
+            return Ok(May::Never);
+        }
+        let mut steps: Vec<_> = p.reversed.elems.iter().flat_map(|e| e.steps.iter().copied()).collect();
+        steps.sort_unstable();
+        steps.dedup();
+        let (g, ty) = (self.graph(graph), e.label.as_ref().and_then(crate::plan::one_type));
+        let Some(t) = g.topology(&steps)? else { return Ok(May::Never) };
+        let cost = t.edges() / 4 + 8 * g.node_count(ty).unwrap_or(0);
+        let place = (std::ptr::from_ref(p).addr(), graph);
+        if let Some(May::Spent { spent, .. }) = self.mays.borrow().get(&place)
+            && *spent < cost
+        {
+            return Ok(May::Spent { spent: *spent, cost });
+        }
+        let Some(a) = g.adjacency(&steps, true)? else { return Ok(May::Never) };
+        let candidates = match self.by_index(e, graph, u64::MAX, row)? {
+            Some(found) => found.into(),
+            None => self.candidates(graph, ty)?,
+        };
+        self.charge(a.ids() as u64 / 8)?;
+        let mut seen = Bits::new(a.ids());
+        let mut open = Vec::new();
+        for n in candidates.iter() {
+            match self.node_fits(e, graph, *n, row) {
+                Ok(true) => {
+                    seen.put(*n);
+                    open.push(*n);
+                }
+                Ok(false) => {}
+                // Perhaps of a node that nobody comes to.
+                Err(e) if e.code() == Code::Value => return Ok(May::Never),
+                Err(e) => return Err(e),
+            }
+        }
+        while let Some(n) = open.pop() {
+            let all = a.of(n);
+            self.work(all.len() as u64 + 1)?;
+            open.extend(all.iter().copied().filter(|o| seen.put(*o)));
+        }
+        Ok(May::Known(seen))
+    }
+}
+
+/// Whether it is known from where a pattern may come to an end.
+#[derive(Debug)]
+pub(in super::super) enum May {
+    /// What searches took so far, and from when on it pays to know.
+    Spent {
+        spent: u64,
+        cost: u64,
+    },
+    Never,
+    Known(Bits),
+}
+
+impl Default for May {
+    fn default() -> Self {
+        // So much is spent before it is asked what it would cost.
+        Self::Spent { spent: 0, cost: 1 << 12 }
+    }
 }

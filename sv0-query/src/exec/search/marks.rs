@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 /// Bits by node id.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Bits(Vec<u64>);
+pub(in super::super) struct Bits(Vec<u64>);
 
 impl Bits {
     pub(super) fn new(ids: usize) -> Self {
