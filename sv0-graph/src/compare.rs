@@ -242,6 +242,13 @@ impl GraphView for Graph {
         either!(self, g => g.text_is(node, prop, text))
     }
 
+    fn codes(&self, ty: Option<NodeType>, prop: PropId) -> Result<Option<crate::store::Codes>, GraphError> {
+        match self {
+            Self::Snapshot(s) => GraphView::codes(s, ty, prop),
+            Self::Compared(_) => Ok(None),
+        }
+    }
+
     fn number_of(&self, node: u32, prop: PropId) -> Result<Option<i64>, GraphError> {
         either!(self, g => g.number_of(node, prop))
     }

@@ -39,9 +39,9 @@ pub use compare::{Compared, Graph};
 pub use key::NodeKey;
 pub use schema::{EdgeClass, EdgeTypeId, Flow, NodeType, PropId, PropType, Schema, TypeGroup};
 pub use store::{
-    Adjacency, ChangeCounts, ChangeSet, Commit, Compacted, Diff, EdgeChange, Keep, Layout, NodeChanges, SectionPlace,
-    SectionSize, Snapshot, SnapshotInfo, SourceInfo, Store, StoreError, StoreInfo, Topology, Transaction, Trust,
-    TypeStatistics, VerifyReport,
+    Adjacency, ChangeCounts, ChangeSet, Codes, Commit, Compacted, Diff, EdgeChange, Keep, Layout, NodeChanges,
+    SectionPlace, SectionSize, Snapshot, SnapshotInfo, SourceInfo, Store, StoreError, StoreInfo, Topology, Transaction,
+    Trust, TypeStatistics, VerifyReport,
 };
 pub use value::Value;
 pub use view::{Change, Direction, EdgeId, EdgeRef, GraphError, GraphView};

@@ -199,6 +199,14 @@ pub trait GraphView {
         Ok(None)
     }
 
+    /// The values of a text property as codes, of one type's nodes or of all, where the view has them so.
+    ///
+    /// # Errors
+    /// [`GraphError`] if the file under the view can't be read.
+    fn codes(&self, _ty: Option<NodeType>, _prop: PropId) -> Result<Option<crate::store::Codes>, GraphError> {
+        Ok(None)
+    }
+
     /// How many nodes of a type there are, or in all, where that is known without counting.
     fn node_count(&self, _ty: Option<NodeType>) -> Option<u64> {
         None

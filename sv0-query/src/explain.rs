@@ -7,7 +7,7 @@ use sv0_graph::{Direction, NodeType, Schema};
 
 use crate::ast::{PathMode, Selector, SetOp, Span};
 use crate::diag::Diagnostic;
-use crate::plan::{CExpr, Elem, Linear, MatchOp, Op, Pattern, Plan, Project, one_type};
+use crate::plan::{CExpr, Elem, Linear, MatchOp, Op, Pattern, Plan, Project, Whole, one_type};
 
 /// What one operator did in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -174,6 +174,11 @@ impl Writer<'_> {
         if let Some(g) = &p.grouping {
             parts.push(format!("grouped by {}", counted(g.keys.len(), "key")));
             parts.push(counted(g.aggregates.len(), "aggregate"));
+            match g.whole.as_deref() {
+                Some(Whole::Ends(_)) => parts.push("ends summed up by start where there are many".to_owned()),
+                Some(Whole::Texts(_)) => parts.push("by the codes of texts where the columns have them".to_owned()),
+                None => {}
+            }
         }
         if p.distinct {
             parts.push("without duplicates".to_owned());

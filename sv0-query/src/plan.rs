@@ -89,8 +89,8 @@ pub(crate) struct Project {
 pub(crate) struct Grouping {
     pub keys: Vec<(Slot, CExpr)>,
     pub aggregates: Vec<Aggregate>,
-    /// Where all it takes of the ends of a chain right before it can be summed up by start; filled by `physical`.
-    pub ends: Option<Box<OverEnds>>,
+    /// How it goes without a row for each; filled by `physical`.
+    pub whole: Option<Box<Whole>>,
 }
 
 impl Project {
@@ -98,6 +98,15 @@ impl Project {
     pub(crate) fn gathers(&self) -> bool {
         self.grouping.is_some() || !self.order.is_empty()
     }
+}
+
+/// Groupings that need no rows.
+#[derive(Debug, Clone)]
+pub(crate) enum Whole {
+    /// All it takes of the ends of a chain right before it can be summed up by start.
+    Ends(OverEnds),
+    /// It only counts nodes of one pattern by texts that they have: their variable.
+    Texts(Slot),
 }
 
 /// How a grouping takes the ends of a chain without a row for each.

@@ -498,6 +498,14 @@ impl Column {
         }
     }
 
+    /// A code a row and the texts that they stand for from 1 on, where the column is coded; 0 is null.
+    pub(crate) fn coded(&self) -> Option<(&Packed, &Heap)> {
+        match &self.body {
+            Body::TextCoded { codes, heap, .. } if self.known.is_none() => Some((codes, heap)),
+            _ => None,
+        }
+    }
+
     /// Whether a text occurs in any row (may say yes where it is hard to tell).
     pub(crate) fn may_hold(&self, bytes: &[u8], text: &str) -> bool {
         match &self.body {

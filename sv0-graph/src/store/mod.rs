@@ -52,7 +52,7 @@ pub use diff::{Diff, EdgeChange, NodeChanges};
 pub use error::StoreError;
 pub(crate) use format::{edge_column, node_column};
 pub(crate) use snapshot::{Candidate, edge_id, edge_parts, group, row};
-pub use snapshot::{Snapshot, SnapshotInfo, SourceInfo};
+pub use snapshot::{Codes, Snapshot, SnapshotInfo, SourceInfo};
 pub use statistics::TypeStatistics;
 pub use topology::{Adjacency, Topology};
 pub use verify::VerifyReport;

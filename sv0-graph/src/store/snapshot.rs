@@ -4,6 +4,7 @@ mod values;
 mod view;
 mod warm;
 
+pub use values::Codes;
 pub(crate) use warm::Candidate;
 
 use std::collections::BTreeMap;

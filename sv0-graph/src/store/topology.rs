@@ -72,8 +72,10 @@ struct KeptArray {
 }
 
 impl Kept {
-    /// So many arrays at most, and so many steps whose visits are counted.
-    const ARRAYS: usize = 4;
+    /// So many arrays at most, of so many bytes together but for the one used last; and so many steps whose visits are
+    /// counted.
+    const ARRAYS: usize = 16;
+    const BYTES: usize = 1 << 29;
     const COUNTED: usize = 32;
 
     /// What is known of these steps, moved to the front.
@@ -90,15 +92,23 @@ impl Kept {
             Some(k) => f(k),
             None => f(&mut KeptArray { steps: steps.into(), visits: 0, array: None }),
         };
-        all.iter_mut().filter(|k| k.array.is_some()).skip(Self::ARRAYS).for_each(|k| k.array = None);
+        let (mut arrays, mut bytes) = (0usize, 0usize);
+        for k in all.iter_mut() {
+            let Some(a) = &k.array else { continue };
+            arrays = arrays.saturating_add(1);
+            bytes = bytes.saturating_add(a.bytes());
+            if arrays > Self::ARRAYS || (arrays > 1 && bytes > Self::BYTES) {
+                k.array = None;
+            }
+        }
         out
     }
 }
 
 impl Snapshot {
     /// The neighbours along these steps in one array: kept for all searches of this snapshot, once they have visited a
-    /// quarter as many nodes as there are ids ([`Self::visited`]), or `now`. At most four are kept, those used last; each
-    /// takes four bytes an edge and four an id, outside of any query's budget.
+    /// quarter as many nodes as there are ids ([`Self::visited`]), or `now`. Those used last are kept, 16 of
+    /// 512 MB together at most; each takes four bytes an edge and four an id, outside of any query's budget.
     ///
     /// # Errors
     /// What reading the sections meets.

@@ -525,7 +525,7 @@ impl Binder<'_> {
         let aggregates = std::mem::replace(&mut self.aggregates, saved).unwrap_or_default();
         let skip = p.skip.as_ref().map(|e| self.row_number(e, "OFFSET"));
         let limit = p.limit.as_ref().map(|e| self.row_number(e, "LIMIT"));
-        let grouping = aggregated.then_some(Grouping { keys, aggregates, ends: None });
+        let grouping = aggregated.then_some(Grouping { keys, aggregates, whole: None });
         let top = last && self.nested == 0;
         (
             Project { distinct: p.distinct, items, grouping, order, skip, limit, filter: None, keep: Vec::new(), top },

@@ -14,6 +14,8 @@ use crate::val::Val;
 const MANY: u64 = 1 << 12;
 /// A search for all nodes is begun once those for single ones took so great a part of what it takes.
 const SHARE: u64 = 8;
+/// What an answer takes, in bytes.
+const ENTRY: u64 = 32;
 /// What a search costs beside its entries, in entries.
 const SEARCH: u64 = 8;
 
@@ -52,17 +54,18 @@ impl Counts {
         n
     }
 
-    /// Answers with the bytes that it takes.
-    fn note(&mut self, node: u64, n: i64) -> u64 {
+    /// Answers with the bytes that it takes, and with those that it gives back.
+    fn note(&mut self, node: u64, n: i64) -> (u64, u64) {
         if self.useless {
-            return 0;
+            return (0, 0);
         }
         if self.asked >= MANY && self.found < self.asked / 16 {
-            (self.known, self.useless) = (FxHashMap::default(), true);
-            return 0;
+            let before = std::mem::take(&mut self.known);
+            self.useless = true;
+            return (0, ENTRY * before.len() as u64);
         }
-        self.known.insert(node, n);
-        32
+        let new = self.known.insert(node, n).is_none();
+        (if new { ENTRY } else { 0 }, 0)
     }
 }
 
@@ -95,7 +98,7 @@ impl<G: GraphView> Exec<'_, G> {
         let before = self.work.get();
         let found = self.count_rows(s, most, row)?;
         let spent = self.work.get() - before + SEARCH;
-        let (bytes, due) = {
+        let ((taken, given), due) = {
             let mut counts = self.counts.borrow_mut();
             let m = counts.entry(place).or_default();
             m.spent += spent;
@@ -106,7 +109,8 @@ impl<G: GraphView> Exec<'_, G> {
             };
             (m.note(key, found), due)
         };
-        self.charge(bytes)?;
+        self.release(given);
+        self.charge(taken)?;
         if due {
             let next = self.ask_all(s, place, row)?;
             if let Some(m) = self.counts.borrow_mut().get_mut(&place) {
@@ -123,6 +127,10 @@ impl<G: GraphView> Exec<'_, G> {
         match self.reaching_cost(from)? {
             None => Ok(All::Never),
             Some(c) if spent < c / SHARE => Ok(All::Costs(c)),
+            // Not where that alone might be more than the query may touch.
+            Some(c) if self.budget.max_work.is_some_and(|m| m.saturating_sub(self.work.get()) / 4 < c) => {
+                Ok(All::Never)
+            }
             Some(_) => Ok(self.reaching(from, row)?.map_or(All::Never, |r| All::Known(r.into()))),
         }
     }

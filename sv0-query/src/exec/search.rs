@@ -185,7 +185,7 @@ impl<G: GraphView> Exec<'_, G> {
     }
 
     /// Nodes at which a pattern may start, ascending.
-    fn starts(&self, e: &Elem, graph: u8, row: &mut Row) -> Result<std::rc::Rc<Vec<u32>>, QueryError> {
+    pub(super) fn starts(&self, e: &Elem, graph: u8, row: &mut Row) -> Result<std::rc::Rc<Vec<u32>>, QueryError> {
         if let Some(s) = e.slot {
             match &row[s] {
                 Val::Unset => {}
@@ -227,15 +227,22 @@ impl<G: GraphView> Exec<'_, G> {
         let Some(slot) = e.slot.filter(|_| !self.is_open(graph)) else { return Ok(None) };
         let ty = e.label.as_ref().and_then(crate::plan::one_type);
         for f in &e.filters {
+            use sv0_graph::PropType as T;
             // `x IN n.tags` asks the index of the list's members.
-            let sides = match f {
-                CExpr::Cmp(CmpOp::Eq, a, b) => vec![(a, b), (b, a)],
-                CExpr::In(a, b) => vec![(b, a)],
+            let (sides, declared) = match f {
+                CExpr::Cmp(CmpOp::Eq, a, b) => (vec![(a, b), (b, a)], T::Str),
+                CExpr::In(a, b) => (vec![(b, a)], T::StrList),
                 _ => continue,
             };
             for (prop, value) in sides {
                 if let CExpr::Prop { base, node: Some(p), .. } = &**prop
                     && matches!(&**base, CExpr::Slot(s) if *s == slot)
+                    && self
+                        .graph(graph)
+                        .schema()
+                        .node_properties()
+                        .get(usize::from(p.0))
+                        .is_some_and(|d| d.ty == declared)
                     && matches!(&**value, CExpr::Const(_) | CExpr::Param(_))
                     && let Val::Str(text) = self.eval(value, row)?
                 {
@@ -294,7 +301,7 @@ impl<G: GraphView> Exec<'_, G> {
     }
 
     /// Tests a node against an element; the row stays as it is.
-    fn node_fits(&self, e: &Elem, graph: u8, node: u32, row: &mut Row) -> Result<bool, QueryError> {
+    pub(super) fn node_fits(&self, e: &Elem, graph: u8, node: u32, row: &mut Row) -> Result<bool, QueryError> {
         if let Some(s) = e.slot
             && matches!(row[s], Val::Unset)
         {

@@ -3,19 +3,33 @@
 use std::collections::BTreeSet;
 
 use crate::ast::CmpOp;
-use crate::plan::{AggKind, CExpr, EndArg, Grouping, Linear, MatchOp, Op, OverEnds, PairTest, Project, Slot};
+use crate::plan::{AggKind, CExpr, EndArg, Grouping, Linear, MatchOp, Op, OverEnds, PairTest, Project, Slot, Whole};
 use crate::rewrite::slots;
 
 /// Notes it at the first projection that gathers, if all before it is a chain and projections that rename its ends.
 pub(super) fn over_ends(l: &mut Linear) {
     let Some(at) = l.ops.iter().position(|o| matches!(o, Op::Project(p) if p.gathers())) else { return };
-    let ends = match l.ops.split_at(at) {
-        (before, [Op::Project(Project { grouping: Some(g), .. }), ..]) => find(before, g),
+    let whole = match l.ops.split_at(at) {
+        (before, [Op::Project(Project { grouping: Some(g), .. }), ..]) => {
+            find(before, g).map(Whole::Ends).or_else(|| by_texts(before, g).map(Whole::Texts))
+        }
         _ => None,
     };
     if let Some(Op::Project(Project { grouping: Some(g), .. })) = l.ops.get_mut(at) {
-        g.ends = ends.map(Box::new);
+        g.whole = whole.map(Box::new);
     }
+}
+
+/// The variable of the one node pattern before, if its nodes are only counted, by properties of theirs.
+fn by_texts(before: &[Op], g: &Grouping) -> Option<Slot> {
+    let [Op::Match(m)] = before else { return None };
+    let [p] = m.patterns.as_slice() else { return None };
+    let slot = p.elems[p.lone?].slot.filter(|s| p.binds.contains(s))?;
+    let own = |e: &CExpr| matches!(e, CExpr::Slot(s) if *s == slot);
+    let property = |e: &CExpr| matches!(e, CExpr::Prop { base, node: Some(_), .. } if own(base));
+    let counts = g.aggregates.iter().all(|a| a.kind == AggKind::Count && !a.distinct && a.arg.as_ref().is_none_or(own));
+    let plain = !m.optional && m.filter.is_empty() && !g.keys.is_empty();
+    (plain && counts && g.keys.iter().all(|(_, e)| property(e))).then_some(slot)
 }
 
 fn find(before: &[Op], g: &Grouping) -> Option<OverEnds> {

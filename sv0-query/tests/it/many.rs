@@ -71,6 +71,11 @@ fn blocks_give_what_single_searches_give() {
         "MATCH (a) WHERE EXISTS { (a)-[:MEMBER_OF]->{0,2}(b:role WHERE b.members < 0) } RETURN a.id",
         "MATCH (a:identity)-[:MEMBER_OF]->(g) WHERE EXISTS { (g)-[:MEMBER_OF]->+(:role {id: 'n0'}) } RETURN a.id, g.id",
         "MATCH (a:identity)-[:MEMBER_OF]->{1,9}(b {id: 'n3'}) RETURN DISTINCT a.id",
+        "MATCH (a:identity) RETURN a.system, a.status, count(*) AS n",
+        "MATCH (a) RETURN a.kind AS k, a.data_domain AS d, count(a) AS n ORDER BY n",
+        "MATCH (a:identity WHERE a.members > 3) RETURN a.status AS s, count(*) AS n",
+        "MATCH (a:`aws.user` {status: 'active'}) RETURN a.system AS s, a.name AS m, count(*) AS n",
+        "MATCH (a:identity) RETURN a.id AS i, count(*) AS n",
         "MATCH (a:identity)-[:MEMBER_OF]->+(b:role) RETURN a, COUNT { (a)-[:MEMBER_OF]->(c) } AS k, count(DISTINCT b) AS n",
     ];
     for q in queries {
@@ -132,6 +137,17 @@ fn ends_that_are_summed_up_cost_no_rows() {
     // Nor is a bound on work passed over.
     let few = RunOptions { budget: Budget { max_work: Some(500), ..Budget::default() }, ..RunOptions::default() };
     assert_eq!(prepared.run(&*GRAPH, &few).unwrap_err().code(), sv0_query::Code::WorkBudget);
+}
+
+/// What an index says of texts isn't asked of lists, nor the other way round, however often a station is asked.
+#[test]
+fn an_index_answers_what_was_asked() {
+    for q in [
+        "MATCH (a:identity)-[:MEMBER_OF]->+(b:role WHERE 'active' IN b.status) RETURN DISTINCT a.id, b.id",
+        "MATCH (a:identity) WHERE EXISTS { (a)-[:MEMBER_OF]->+(b:role WHERE 'active' IN b.status) } RETURN a.id",
+    ] {
+        assert!(rows(q, Rewrites::all(true), 1).is_empty(), "{q}");
+    }
 }
 
 /// Searches that come to no end are begun only until it is known from where one comes to an end.

@@ -1,5 +1,7 @@
 //! Which nodes have a value: by the value index of a group, where it has one, else by its column.
 
+use std::collections::HashMap;
+
 use roaring::RoaringBitmap;
 
 use super::super::chunk::{Body, Chunk};
@@ -52,6 +54,49 @@ impl Snapshot {
         Ok(Some(out))
     }
 
+    /// The values of a text property as codes, of one type's nodes or of all, where every group's column has a dictionary.
+    ///
+    /// # Errors
+    /// What reading the sections meets.
+    pub fn codes(&self, ty: Option<NodeType>, prop: PropId) -> Result<Option<Codes>, StoreError> {
+        let manifest = &self.0.manifest;
+        let mut out = Codes { groups: vec![Vec::new(); manifest.group_types.len()], count: 1 };
+        let mut numbers: HashMap<String, u32> = HashMap::new();
+        let mut number = |text: &str| match numbers.get(text) {
+            Some(n) => *n,
+            None => {
+                let n = out.count;
+                numbers.insert(text.to_owned(), n);
+                out.count += 1;
+                n
+            }
+        };
+        for (g, t) in (0u16..).zip(&manifest.group_types) {
+            if ty.is_some_and(|ty| ty as u8 != *t) {
+                continue;
+            }
+            let merged = self.0.node_column(prop.0, g)?;
+            let mut codes: Vec<u32> = Vec::new();
+            if let Some((c, column)) = merged.base {
+                let Some((packed, heap)) = column.coded() else { return Ok(None) };
+                let own: Vec<u32> =
+                    std::iter::once(0).chain((0..heap.len()).map(|i| number(heap.get(c.slice(), i)))).collect();
+                let code = |v: i64| usize::try_from(v).ok().and_then(|v| own.get(v).copied()).unwrap_or(0);
+                codes.extend(packed.iter(c.slice()).map(code));
+            }
+            if let Some((c, rows, _)) = merged.patch {
+                for row in rows.iter(c.slice()).filter_map(|r| usize::try_from(r).ok()) {
+                    if codes.len() <= row {
+                        codes.resize(row + 1, 0);
+                    }
+                    codes[row] = merged.text(row).map_or(0, &mut number);
+                }
+            }
+            out.groups[usize::from(g)] = codes;
+        }
+        Ok(Some(out))
+    }
+
     fn rows_where(&self, g: u16, prop: PropId, value: &str, out: &mut Vec<u32>) -> Result<(), StoreError> {
         let inner = &self.0;
         let merged = inner.node_column(prop.0, g)?;
@@ -94,5 +139,35 @@ impl Snapshot {
             out[from..].sort_unstable();
         }
         Ok(())
+    }
+}
+
+/// A property's values as small numbers: equal numbers, equal values.
+#[derive(Debug, Clone, Default)]
+pub struct Codes {
+    /// By group of ids, by row.
+    groups: Vec<Vec<u32>>,
+    count: u32,
+}
+
+impl Codes {
+    /// A node's; 0 is null.
+    #[must_use]
+    #[inline]
+    pub fn of(&self, node: u32) -> u32 {
+        let group = self.groups.get((node >> 16) as usize);
+        group.and_then(|g| g.get((node & 0xffff) as usize)).copied().unwrap_or(0)
+    }
+
+    /// All are below this.
+    #[must_use]
+    pub fn bound(&self) -> u32 {
+        self.count
+    }
+
+    /// How many bytes they take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.groups.iter().map(|g| size_of_val(&**g)).sum()
     }
 }

@@ -51,6 +51,10 @@ impl GraphView for Snapshot {
         Ok(self.0.expand(node, ty, dir, f)?)
     }
 
+    fn codes(&self, ty: Option<NodeType>, prop: PropId) -> Result<Option<super::Codes>, GraphError> {
+        Ok(Snapshot::codes(self, ty, prop)?)
+    }
+
     fn text_is(&self, node: u32, prop: PropId, text: &str) -> Result<bool, GraphError> {
         Ok(self.0.node_column(prop.0, group(node))?.text(super::row(node)) == Some(text))
     }

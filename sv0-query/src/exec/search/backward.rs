@@ -65,6 +65,7 @@ impl<G: GraphView> Exec<'_, G> {
         let Some(mut reach) = self.take_out(p, chain, graph)? else { return Ok(None) };
         let mut found: Option<Bits> = None;
         let mut outcome = Ok(true);
+        let held = self.held.get();
         for (i, hop) in chain.hops.iter().enumerate().rev() {
             let Some(a) = self.graph(graph).adjacency(&p.reversed.elems[hop.elem].steps, true)? else {
                 outcome = Ok(false);
@@ -125,6 +126,9 @@ impl<G: GraphView> Exec<'_, G> {
             }
             found = Some(seen);
         }
+        // One set stays.
+        let last = found.as_ref().map_or(0, |b| b.bytes() as u64);
+        self.release(self.held.get().saturating_sub(held + last));
         self.put_back(p, graph, reach);
         Ok(if outcome? { found.map(|nodes| Reaching { nodes, graph }) } else { None })
     }
@@ -198,6 +202,10 @@ impl<G: GraphView> Exec<'_, G> {
             && *spent < cost
         {
             return Ok(May::Spent { spent: *spent, cost });
+        }
+        // Not where that alone might be more than the query may touch.
+        if self.budget.max_work.is_some_and(|m| m.saturating_sub(self.work.get()) / 4 < t.edges()) {
+            return Ok(May::Never);
         }
         let Some(a) = g.adjacency(&steps, true)? else { return Ok(May::Never) };
         let candidates = match self.by_index(e, graph, u64::MAX, row)? {

@@ -69,7 +69,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
         sink: Sink<'_>,
     ) -> Flow {
         let ends = if p.tally { Ends::Counted } else { Ends::Listed };
-        let Some(sweep) = self.plain(reach, p, chain, graph, ends, row)? else {
+        let Some(sweep) = self.plain(reach, p, chain, graph, starts.len(), ends, row)? else {
             return self.one_by_one(reach, p, chain, graph, starts, row, used, sink);
         };
         self.windows(reach, &sweep, starts, row, &mut |reach, starts, block, row| {
@@ -86,16 +86,32 @@ impl<'a, G: GraphView> Exec<'a, G> {
         row: &mut Row,
         each: Each<'_, 'a>,
     ) -> Flow {
+        // Each thread has sets of its own.
+        let sets = (rayon::current_num_threads() * sweep.steps.len() * sweep.ids / 8) as u64;
+        self.charge(sets)?;
+        let flow = self.all_windows(reach, sweep, starts, row, each);
+        self.release(sets);
+        flow
+    }
+
+    fn all_windows(
+        &self,
+        reach: &mut Reach<'a>,
+        sweep: &Sweep,
+        starts: &[u32],
+        row: &mut Row,
+        each: Each<'_, 'a>,
+    ) -> Flow {
         let mut pace = Pace::new();
         let (mut present, mut rest) = starts.split_at(starts.len().min(pace.window));
         let mut size = pace.block();
-        let (mut ready, ()) = self.meanwhile(sweep, present, size, || Ok(()))?;
+        let (mut ready, _) = self.meanwhile(sweep, present, size, || GO)?;
         loop {
             pace.note(present.len(), &ready);
             let (next, behind) = rest.split_at(rest.len().min(pace.window));
             let next_size = pace.block();
             let (blocks, flow) = self.meanwhile(sweep, next, next_size, || {
-                let held = ready.iter().map(|b| 4 * b.ends.len() as u64).sum();
+                let held = ready.iter().map(Block::bytes).sum();
                 self.charge(held)?;
                 let mut flow = GO;
                 for (starts, block) in present.chunks(size).zip(&mut ready) {
@@ -115,15 +131,15 @@ impl<'a, G: GraphView> Exec<'a, G> {
     }
 
     /// Computes blocks, and does something else meanwhile; what comes of it decides whether the blocks are still wanted.
-    fn meanwhile<T>(
+    fn meanwhile(
         &self,
         sweep: &Sweep,
         starts: &[u32],
         size: usize,
-        other: impl FnOnce() -> Result<T, QueryError>,
-    ) -> Result<(Vec<Block>, T), QueryError> {
+        other: impl FnOnce() -> Flow,
+    ) -> Result<(Vec<Block>, ControlFlow<()>), QueryError> {
         if starts.is_empty() {
-            return other().map(|t| (Vec::new(), t));
+            return other().map(|flow| (Vec::new(), flow));
         }
         let (mut blocks, mut outcome) = (Vec::new(), Ok(()));
         let done = AtomicBool::new(false);
@@ -136,19 +152,24 @@ impl<'a, G: GraphView> Exec<'a, G> {
                 let _ = tell.send(());
             });
             let out = other();
-            if out.is_err() {
+            if !matches!(&out, Ok(ControlFlow::Continue(()))) {
                 sweep.halt.store(true, Ordering::Relaxed);
             }
             while !done.load(Ordering::Acquire) {
                 // On a thread of the pool the blocks may be waiting for this very thread.
-                if rayon::yield_now() != Some(rayon::Yield::Executed)
-                    && told.recv_timeout(Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout)
-                    && outcome.is_ok()
-                {
-                    outcome = self.poll();
-                    if outcome.is_err() {
-                        sweep.halt.store(true, Ordering::Relaxed);
+                if rayon::yield_now() == Some(rayon::Yield::Executed) {
+                    continue;
+                }
+                match told.recv_timeout(Duration::from_millis(1)) {
+                    Err(RecvTimeoutError::Timeout) if outcome.is_ok() => {
+                        outcome = self.poll();
+                        if outcome.is_err() {
+                            sweep.halt.store(true, Ordering::Relaxed);
+                        }
                     }
+                    // Done, or whoever was at it is gone.
+                    Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => {}
                 }
             }
             out
@@ -200,15 +221,22 @@ impl<'a, G: GraphView> Exec<'a, G> {
 
     /// A chain as plain data that any thread may read: all hops in one array each, without what leads to no end, and all
     /// stations as bits.
+    #[expect(clippy::too_many_arguments, reason = "as `reach`")]
     pub(super) fn plain(
         &self,
         reach: &mut Reach<'a>,
         p: &Pattern,
         chain: &Chain,
         graph: u8,
+        starts: usize,
         ends: Ends,
         row: &mut Row,
     ) -> Result<Option<Sweep>, QueryError> {
+        let most = self.budget.max_work.map_or(u64::MAX, |m| m.saturating_sub(self.work.get()));
+        let halt = AtomicBool::new(false);
+        if let Some((steps, pass, ids)) = reach.plain.clone() {
+            return Ok(Some(Sweep { steps, pass, ids, ends, most, halt }));
+        }
         let mut arrays = Vec::new();
         for i in 0..chain.hops.len() {
             let Some(a) = self.array(reach, i)? else { return Ok(None) };
@@ -224,22 +252,69 @@ impl<'a, G: GraphView> Exec<'a, G> {
                 Err(e) => return Err(e),
             }
         }
+        // To leave out what leads nowhere takes a look at each edge: for so many starts, and within what the query may touch.
+        const PER_START: u64 = 1 << 10;
+        let edges = arrays.iter().map(|a| a.edges() as u64).sum::<u64>();
+        let worth = edges <= PER_START.saturating_mul(starts as u64) && edges <= most / 4;
         // What the next hop may begin with; nothing is known of the last station but whether a node passes.
-        let mut wanted: Option<Bits> = pass.last().and_then(|p| p.as_deref().cloned());
+        let mut wanted: Option<Bits> = pass.last().and_then(|p| p.as_deref().cloned()).filter(|_| worth);
         for (i, spec) in chain.hops.iter().enumerate().rev() {
             if let Some(w) = wanted {
                 self.work(arrays[i].edges() as u64)?;
-                let useful = if spec.max == Some(1) { w } else { useful(&arrays[i], w) };
+                let useful = if spec.max == Some(1) { w } else { self.useful(&arrays[i], w)? };
                 arrays[i] = Arc::new(arrays[i].filtered(|o| useful.has(o)));
                 self.charge(arrays[i].bytes() as u64)?;
             }
             let (own, optional) = (pass[i].as_deref(), spec.min == 0);
-            wanted = if optional { own.cloned() } else { Some(beginning(&arrays[i], own)) };
+            wanted = match (worth, optional) {
+                (false, _) => None,
+                (true, true) => own.cloned(),
+                (true, false) => Some(self.beginning(&arrays[i], own)?),
+            };
         }
         let steps = arrays.into_iter().zip(&chain.hops);
-        let steps = steps.map(|(adjacency, h)| Step { adjacency, min: h.min, max: h.max }).collect();
-        let most = self.budget.max_work.map_or(u64::MAX, |m| m.saturating_sub(self.stats().adjacency_entries));
-        Ok(Some(Sweep { steps, pass, ids, ends, most, halt: AtomicBool::new(false) }))
+        let steps: Vec<Step> = steps.map(|(adjacency, h)| Step { adjacency, min: h.min, max: h.max }).collect();
+        reach.plain = Some((steps.clone(), pass.clone(), ids));
+        Ok(Some(Sweep { steps, pass, ids, ends, most, halt }))
+    }
+
+    /// The nodes from which one of these is reached, and these.
+    fn useful(&self, a: &Adjacency, mut found: Bits) -> Result<Bits, QueryError> {
+        let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        // Edges mostly lead to what stands behind in the file: from the end on it's soon done.
+        const ROUNDS: usize = 4;
+        for _ in 0..ROUNDS {
+            let mut more = false;
+            for n in (0..short(a.ids())).rev() {
+                if n & 0xffff == 0 {
+                    self.poll()?;
+                }
+                if !found.has(n) && a.of(n).iter().any(|o| found.has(*o)) {
+                    found.put(n);
+                    more = true;
+                }
+            }
+            if !more {
+                return Ok(found);
+            }
+        }
+        // Any that leads anywhere.
+        for n in (0..short(a.ids())).filter(|n| !a.of(*n).is_empty()) {
+            found.put(n);
+        }
+        Ok(found)
+    }
+
+    /// The nodes from which a hop leads anywhere, of those that may stand there.
+    fn beginning(&self, a: &Adjacency, own: Option<&Bits>) -> Result<Bits, QueryError> {
+        self.poll()?;
+        let mut out = Bits::new(a.ids());
+        for n in 0..u32::try_from(a.ids()).unwrap_or(u32::MAX) {
+            if !a.of(n).is_empty() && own.is_none_or(|p| p.has(n)) {
+                out.put(n);
+            }
+        }
+        Ok(out)
     }
 
     /// Which nodes pass a station; `None` where all do.
@@ -288,7 +363,6 @@ impl<'a, G: GraphView> Exec<'a, G> {
         ids: usize,
         row: &mut Row,
     ) -> Result<Option<super::sweep::Numbers>, QueryError> {
-        self.charge(8 * ids as u64)?;
         let mut out = super::sweep::Numbers { values: vec![0; ids], known: None };
         let mut nulls = Vec::new();
         for n in nodes {
@@ -316,39 +390,4 @@ impl<'a, G: GraphView> Exec<'a, G> {
         }
         Ok(Some(out))
     }
-}
-
-/// The nodes from which one of these is reached, and these.
-fn useful(a: &Adjacency, mut found: Bits) -> Bits {
-    let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    // Edges mostly lead to what stands behind in the file: from the end on it's soon done.
-    const ROUNDS: usize = 8;
-    for _ in 0..ROUNDS {
-        let mut more = false;
-        for n in (0..short(a.ids())).rev() {
-            if !found.has(n) && a.of(n).iter().any(|o| found.has(*o)) {
-                found.put(n);
-                more = true;
-            }
-        }
-        if !more {
-            return found;
-        }
-    }
-    // Any that leads anywhere.
-    for n in (0..short(a.ids())).filter(|n| !a.of(*n).is_empty()) {
-        found.put(n);
-    }
-    found
-}
-
-/// The nodes from which a hop leads anywhere, of those that may stand there.
-fn beginning(a: &Adjacency, own: Option<&Bits>) -> Bits {
-    let mut out = Bits::new(a.ids());
-    for n in 0..u32::try_from(a.ids()).unwrap_or(u32::MAX) {
-        if !a.of(n).is_empty() && own.is_none_or(|p| p.has(n)) {
-            out.put(n);
-        }
-    }
-    out
 }

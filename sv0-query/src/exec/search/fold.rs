@@ -44,8 +44,8 @@ impl<'a, G: GraphView> Exec<'a, G> {
         let clock = || self.budget.clock.map_or(0, |c| c());
         let (work, began) = (self.work.get(), clock());
         let Some(mut reach) = self.take_out(p, chain, m.graph)? else { return Ok(false) };
-        let mut rows = 0;
-        let done = match self.folded(&mut reach, m, over, &starts, row) {
+        let (mut rows, mut bytes) = (0, 0);
+        let done = match self.folded(&mut reach, m, over, &starts, row, &mut bytes) {
             Ok(Some(sweep)) => {
                 self.fold_starts(&mut reach, &sweep, m, renaming, over, &starts, row, &mut |row, n, s| {
                     rows += n;
@@ -56,6 +56,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
             Err(e) => Err(e),
         };
         self.put_back(p, m.graph, reach);
+        self.release(bytes);
         if let (Ok(true), Some(profile)) = (&done, &self.profile) {
             let mut all = profile.borrow_mut();
             for (i, op) in before.iter().enumerate() {
@@ -79,10 +80,17 @@ impl<'a, G: GraphView> Exec<'a, G> {
         over: &OverEnds,
         starts: &[u32],
         row: &mut Row,
+        bytes: &mut u64,
     ) -> Result<Option<Sweep>, QueryError> {
         let (p, graph) = (&m.patterns[0], m.graph);
         let Some(chain) = &p.chain else { return Ok(None) };
-        let Some(mut sweep) = self.plain(reach, p, chain, graph, Ends::Listed, row)? else { return Ok(None) };
+        let Some(mut sweep) = self.plain(reach, p, chain, graph, starts.len(), Ends::Listed, row)? else {
+            return Ok(None);
+        };
+        // Numbers and tables by id: they go when all is summed up.
+        let numbers = over.args.iter().filter(|a| matches!(a, EndArg::Prop(_))).count();
+        *bytes = (sweep.ids * (8 * numbers + 4 * over.pairs.len())) as u64;
+        self.charge(*bytes)?;
         let ends: Vec<u32> = match sweep.pass.last() {
             Some(Some(pass)) => pass.iter().collect(),
             _ => self.candidates(graph, None)?.to_vec(),
@@ -186,7 +194,6 @@ impl<'a, G: GraphView> Exec<'a, G> {
         row: &mut Row,
     ) -> Result<Option<Pairs>, QueryError> {
         let Some(start) = over.start else { return Ok(None) };
-        self.charge(4 * ids as u64)?;
         let Some((of_start, firsts)) = self.asked(&t.of_start, start, m.graph, starts, ids, row)? else {
             return Ok(None);
         };

@@ -7,6 +7,7 @@ use sv0_graph::{Adjacency, Direction, EdgeTypeId, GraphView, Topology};
 
 use super::super::{Exec, Flow, GO, Row};
 use super::marks::{Bits, Marks};
+use super::sweep::Step;
 use super::{Sink, Used};
 use crate::ast::Selector;
 use crate::diag::QueryError;
@@ -27,6 +28,9 @@ const LOOK: u64 = 1 << 12;
 const OFTEN: u32 = 1000;
 const PER_ASK: u64 = 8;
 
+/// A chain that any thread may read.
+pub(super) type Plain = (Vec<Step>, Vec<Option<Arc<Bits>>>, usize);
+
 /// What searches along one chain share.
 pub(in super::super) struct Reach<'g> {
     hops: Vec<Hop<'g>>,
@@ -34,6 +38,8 @@ pub(in super::super) struct Reach<'g> {
     known: Vec<Known>,
     /// How many searches have begun.
     searches: u32,
+    /// The same as plain data, once very many starts were searched from: hops, stations, ids.
+    pub(super) plain: Option<Plain>,
 }
 
 /// What a station that asks the same each time is known to say.
@@ -196,7 +202,7 @@ impl<'a, G: GraphView> Exec<'a, G> {
         let one = || Known { tested: set(), passed: set(), ..Known::default() };
         let known = chain.stations.iter().map(|_| one()).collect::<Vec<_>>();
         self.charge((known.len() * ids / 4) as u64)?;
-        Ok(Some(Reach { hops, known, searches: 0 }))
+        Ok(Some(Reach { hops, known, searches: 0, plain: None }))
     }
 
     #[expect(clippy::too_many_arguments, reason = "as `reach`")]

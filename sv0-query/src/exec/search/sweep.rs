@@ -15,6 +15,7 @@ const MOST_ENDS: usize = 1 << 18;
 const LOOK: u64 = 1 << 15;
 
 /// A hop, as plain data.
+#[derive(Debug, Clone)]
 pub(super) struct Step {
     pub adjacency: Arc<Adjacency>,
     pub min: u32,
@@ -88,6 +89,12 @@ pub(super) struct Block {
     pub sums: Vec<Sum>,
     /// Adjacency entries.
     pub touched: u64,
+}
+
+impl Block {
+    pub(super) fn bytes(&self) -> u64 {
+        (size_of_val(&*self.counts) + size_of_val(&*self.ends) + size_of_val(&*self.sums)) as u64
+    }
 }
 
 /// What a thread uses for one start after the other.
