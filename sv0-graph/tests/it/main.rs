@@ -8,6 +8,7 @@
     reason = "tests are exempt"
 )]
 
+mod arrays;
 mod bulk;
 mod format;
 mod history;
