@@ -188,19 +188,7 @@ impl Topology<'_> {
             (ends, others)
         };
         let parts: Vec<(Vec<u32>, Vec<u32>)> = (0..self.groups.len()).into_par_iter().map(group).collect();
-        let edges = parts.iter().map(|(_, others)| others.len()).sum::<usize>();
-        if edges >= u32::MAX as usize {
-            return None;
-        }
-        let mut starts = Vec::with_capacity(self.ids().saturating_add(1));
-        let mut others = Vec::with_capacity(edges);
-        starts.push(0);
-        for (ends, own) in parts {
-            let before = short(others.len());
-            starts.extend(ends.into_iter().map(|e| before.saturating_add(e)));
-            others.extend(own);
-        }
-        Some(Adjacency { starts, others })
+        Adjacency::joined(parts)
     }
 }
 
@@ -250,15 +238,26 @@ impl Adjacency {
             (0..self.ids()).step_by(AT_A_TIME).map(|a| (a, self.ids().min(a.saturating_add(AT_A_TIME)))).collect();
         let parts: Vec<(Vec<u32>, Vec<u32>)> =
             bounds.into_par_iter().map(|(a, b)| part(self.starts.get(a..=b).unwrap_or(&[]))).collect();
-        let mut starts = Vec::with_capacity(self.starts.len());
-        let mut others = Vec::with_capacity(parts.iter().map(|(_, o)| o.len()).sum());
+        // Never more than there are.
+        Self::joined(parts).unwrap_or_else(|| self.clone())
+    }
+
+    /// Parts behind each other: where each node's neighbours end in its part, and the part's neighbours. `None` for more than
+    /// can be numbered.
+    fn joined(parts: Vec<(Vec<u32>, Vec<u32>)>) -> Option<Self> {
+        let edges = parts.iter().map(|(_, others)| others.len()).sum::<usize>();
+        if edges >= u32::MAX as usize {
+            return None;
+        }
+        let nodes = parts.iter().map(|(ends, _)| ends.len()).sum::<usize>();
+        let (mut starts, mut others) = (Vec::with_capacity(nodes.saturating_add(1)), Vec::with_capacity(edges));
         starts.push(0);
         for (ends, own) in parts {
             let before = u32::try_from(others.len()).unwrap_or(u32::MAX);
-            starts.extend(ends.into_iter().map(|e| before.saturating_add(e)));
+            starts.extend(ends.into_iter().map(|e: u32| before.saturating_add(e)));
             others.extend(own);
         }
-        Self { starts, others }
+        Some(Self { starts, others })
     }
 
     /// How many edges there are.
