@@ -220,7 +220,7 @@ pub(super) fn write(w: &mut Writer, r: &mut Random, unit: u32, units: u32) -> Ba
             }
         }
     }
-    // Into another unit of the platform and the environment: fifteen units on stands one.
+    // Into another unit of the platform and the environment: twenty-five units on stands one.
     if unit + 25 < units {
         w.edge("CAN_ASSUME", &identities[0], &format!("u{}-identity-0", unit + 25));
     }

@@ -37,8 +37,10 @@ pub(super) fn chain(p: &Pattern) -> Option<Chain> {
     if hops.is_empty() || !inner.iter().flatten().all(fresh) || !trails(p, &stations, &hops) {
         return None;
     }
-    let back = hops.iter().any(|h| returns(h, p));
-    if back && (hops.len() > 1 || p.tally) {
+    let returning = hops.iter().any(|h| returns(h, p));
+    // A start of another type is never its own end.
+    let back = returning && !apart(p, stations.first().copied().flatten(), stations.last().copied().flatten());
+    if returning && hops.len() > 1 || back && p.tally {
         return None;
     }
     let stable = stations.iter().map(|s| s.is_none_or(|i| stable(&p.elems[i], p))).collect();
@@ -77,6 +79,12 @@ fn returns(h: &ChainHop, p: &Pattern) -> bool {
     h.max != Some(1) && p.elems[h.elem].steps.windows(2).any(both)
 }
 
+/// Whether no node fits both elements, because they ask for different types.
+fn apart(p: &Pattern, a: Option<usize>, b: Option<usize>) -> bool {
+    let ty = |e: Option<usize>| p.elems[e?].label.as_ref().and_then(crate::plan::one_type);
+    matches!((ty(a), ty(b)), (Some(x), Some(y)) if x != y)
+}
+
 /// Whether a node passes a station or not, whatever stands in the row.
 fn stable(e: &Elem, p: &Pattern) -> bool {
     let mut reads = BTreeSet::new();
@@ -99,13 +107,7 @@ fn trails(p: &Pattern, stations: &[Option<usize>], hops: &[ChainHop]) -> bool {
             }
             // A shortest walk to a node leaves it nowhere, unless it begins there.
             let single = hops[j].min == 1 && hops[j].max == Some(1);
-            let apart = match (stations[i], stations[j]) {
-                (Some(x), Some(y)) => {
-                    let ty = |i: usize| p.elems[i].label.as_ref().and_then(crate::plan::one_type);
-                    matches!((ty(x), ty(y)), (Some(x), Some(y)) if x != y)
-                }
-                _ => false,
-            };
+            let apart = apart(p, stations[i], stations[j]);
             let outward = p.elems[hops[i].elem].steps.iter().all(|s| s.1 == Direction::Out)
                 && p.elems[hops[j].elem].steps.iter().all(|s| s.1 == Direction::Out);
             if !(j == i + 1 && single && apart && outward) {

@@ -65,7 +65,8 @@ impl<G: GraphView> Exec<'_, G> {
         let Some(mut reach) = self.take_out(p, chain, graph)? else { return Ok(None) };
         let mut found: Option<Bits> = None;
         let mut outcome = Ok(true);
-        let held = self.held.get();
+        // Of sets that are made on the way.
+        let mut bytes = 0;
         for (i, hop) in chain.hops.iter().enumerate().rev() {
             let Some(a) = self.graph(graph).adjacency(&p.reversed.elems[hop.elem].steps, true)? else {
                 outcome = Ok(false);
@@ -84,14 +85,16 @@ impl<G: GraphView> Exec<'_, G> {
                     break;
                 }
             };
+            bytes += ends.as_ref().map_or(0, |e| e.bytes() as u64);
             if let Some(before) = found.take() {
                 match &mut ends {
                     Some(e) => e.keep(&before),
                     None => ends = Some(before),
                 }
             }
-            self.charge(ids as u64 / 8)?;
             let mut seen = Bits::new(ids);
+            bytes += seen.bytes() as u64;
+            self.charge(seen.bytes() as u64)?;
             let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
             let mut level: Vec<u32> = match &ends {
                 Some(e) => e.iter().collect(),
@@ -128,7 +131,7 @@ impl<G: GraphView> Exec<'_, G> {
         }
         // One set stays.
         let last = found.as_ref().map_or(0, |b| b.bytes() as u64);
-        self.release(self.held.get().saturating_sub(held + last));
+        self.release(bytes.saturating_sub(last));
         self.put_back(p, graph, reach);
         Ok(if outcome? { found.map(|nodes| Reaching { nodes, graph }) } else { None })
     }
